@@ -1,0 +1,1 @@
+"""The OpenQuake Engine's HTTP API as Python: no QGIS, only requests."""

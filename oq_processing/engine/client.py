@@ -1,0 +1,432 @@
+"""The engine's HTTP API as Python: one method per endpoint, dataclasses out, one exception tree."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from .calculation import Calculation, LogRecord, Output
+from .errors import (
+    Cancelled,
+    EngineError,
+    InvalidOutput,
+    NotAllowed,
+    NotAnEngine,
+    NotFound,
+    ServerFault,
+    SubmissionRefused,
+    SubmissionUnknown,
+    Unreachable,
+)
+from .transport import Body, Transport, Upload
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8800"
+API_TIMEOUT = 60.0  # seconds without a byte from the server
+EXPORT_TIMEOUT = 900.0  # exports are computed while we wait: 30 s for 40,000 ruptures
+MAX_ANSWER = 64 * 1024**2  # bytes of an answer that is read into memory
+LOG_PAGE = 10_000  # records of a log fetched in one request
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all (0 = unknown)."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who logs in at the server; never shown, not even in a traceback."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file fetched from the engine; ``name`` is the one the server gave, without any folder."""
+
+    path: Path
+    name: str
+    size: int
+
+
+def normalize_url(text: str) -> str:
+    """Return the base address of a server: scheme, host, port, path prefix, no trailing slash.
+
+    ``localhost:8800`` means ``http://localhost:8800``. Raises :class:`NotAnEngine` for what is no
+    address, and for one with a user name or password in it: those belong in an authentication
+    configuration.
+    """
+    url = text.strip()
+    if "://" not in url:
+        url = "http://" + url
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = text.rpartition("@")[2]
+        raise NotAnEngine(f"“{shown}” is not the address of a server; give http(s)://host[:port].")
+    if parts.username is not None or parts.password is not None:
+        raise NotAnEngine(
+            f"The address of {parts.hostname} holds a user name or password; "
+            "store them in an authentication configuration and give its id as AUTHCFG."
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    netloc = host if port is None else f"{host}:{port}"
+    return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
+
+
+class EngineClient:
+    """The engine at ``url`` (path prefix allowed).
+
+    Every method may raise :class:`Unreachable`, :class:`NotAllowed`, :class:`NotAnEngine`,
+    :class:`ServerFault`, and :class:`Cancelled` when the transport's wait says so.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        transport: Transport | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.url = normalize_url(url)
+        self.transport = transport or Transport()
+        self._credentials = credentials
+        self._logged_in = False
+
+    def engine_version(self) -> str:
+        """Return the engine's version; says whether this is an engine at all.
+
+        ``GET /v1/engine_version``.
+        """
+        try:
+            text = self._get("engine_version").text().strip()
+        except NotFound as error:
+            raise NotAnEngine(self._wrong_address()) from error
+        if not re.fullmatch(r"\d+\.\d+[\w.+-]*", text):
+            raise NotAnEngine(
+                f"{self.url} answers, but not as an OpenQuake engine; check the address."
+            )
+        return text
+
+    def calculation(self, calculation_id: int) -> Calculation:
+        """Return the calculation, or raise :class:`NotFound`. ``GET /v1/calc/N/status``."""
+        try:
+            row = self._json(self._get(f"calc/{calculation_id}/status"), dict)
+        except NotFound as error:
+            raise NotFound(
+                f"Calculation {calculation_id} does not exist on {self.url} or is not yours to see."
+            ) from error
+        return self._parse(lambda: Calculation.from_json(row))
+
+    def calculations(self, limit: int = 100, offset: int = 0, **filters: str) -> list[Calculation]:
+        """Return a page of the calculations, newest first. ``GET /v1/calc/list``."""
+        query = {"limit": str(limit), "offset": str(offset), **filters}
+        rows = self._json(self._get("calc/list", query), list)
+        return self._parse(lambda: [Calculation.from_json(row) for row in rows])
+
+    def outputs(self, calculation_id: int) -> list[Output]:
+        """Return what the calculation produced, [] for nothing. ``GET /v1/calc/N/results``."""
+        try:
+            rows = self._json(self._get(f"calc/{calculation_id}/results"), list)
+        except NotFound:  # the engine's way to say "none", whatever the reason
+            return []
+        return self._parse(lambda: [Output.from_json(row) for row in rows])
+
+    def log(self, calculation_id: int, start: int = 0, count: int = LOG_PAGE) -> list[LogRecord]:
+        """Return at most ``count`` log records from number ``start`` on, [] past the end.
+
+        ``GET /v1/calc/N/log/A:B``; the log only grows, so ``start`` = records seen so far never
+        loses or repeats one.
+        """
+        page = f"calc/{calculation_id}/log/{start}:{start + count}"
+        rows = self._json(self._get(page), list)
+        return self._parse(lambda: [LogRecord(*(str(cell) for cell in row[:4])) for row in rows])
+
+    def whole_log(self, calculation_id: int) -> Iterator[LogRecord]:
+        """Yield all log records written so far."""
+        seen = 0
+        while records := self.log(calculation_id, seen):
+            yield from records
+            seen += len(records)
+            if len(records) < LOG_PAGE:
+                return
+
+    def traceback(self, calculation_id: int) -> list[str]:
+        """Return the lines of the last error, [] if there is none. ``GET /v1/calc/N/traceback``."""
+        lines = self._json(self._get(f"calc/{calculation_id}/traceback"), list)
+        return [str(line) for line in lines]
+
+    def submit(
+        self,
+        archive: Path,
+        ini: str,
+        hazard_calculation_id: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Upload an archive and start its calculation; return the id.
+
+        ``POST /v1/calc/run``. The request is sent once and never repeated. Raises
+        :class:`SubmissionRefused` with the engine's reason, :class:`SubmissionUnknown` when the
+        connection broke after the upload began.
+        """
+        return self._start("calc/run", archive, ini, hazard_calculation_id, progress)
+
+    def submit_on_server(self, ini: str, hazard_calculation_id: int | None = None) -> int:
+        """Start the calculation of a job.ini on the server's own disk; return the id.
+
+        ``POST /v1/calc/run_ini``. Raises as :meth:`submit`.
+        """
+        return self._start("calc/run_ini", None, ini, hazard_calculation_id, None)
+
+    def abort(self, calculation_id: int) -> str:
+        """Ask the engine to abort; return "" if it accepted, else its reason for refusing.
+
+        ``POST /v1/calc/N/abort``, which answers 200 also when it refuses.
+        """
+        answer = self._json(self._request("POST", f"calc/{calculation_id}/abort"), dict)
+        return str(answer.get("error") or "")
+
+    def export(
+        self, output: Output, fmt: str, target: Path, progress: Progress | None = None
+    ) -> Download:
+        """Fetch an output in one of its formats into the file ``target``.
+
+        ``GET /v1/calc/result/ID?export_type=FORMAT``. ``target`` exists only when it is whole.
+        """
+        if fmt not in output.formats:
+            offered = ", ".join(output.formats) or "none"
+            raise InvalidOutput(
+                f"Output {output.id} ({output.name}) has no format “{fmt}”; it has: {offered}."
+            )
+        return self._download(f"calc/result/{output.id}", {"export_type": fmt}, target, progress)
+
+    def extract(
+        self,
+        calculation_id: int,
+        what: str,
+        target: Path,
+        query: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Download:
+        """Fetch part of the datastore as npz into the file ``target``.
+
+        ``GET /v1/calc/N/extract/WHAT``.
+        """
+        path = f"calc/{calculation_id}/extract/{what}"
+        return self._download(path, dict(query or {}), target, progress)
+
+    # --- how requests are made and answers judged
+
+    def _get(self, path: str, query: Mapping[str, str] | None = None) -> Body:
+        return self._request("GET", path, query=query)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        data: Any = None,
+    ) -> Body:
+        def send() -> Body:
+            return self.transport.fetch(
+                method,
+                f"{self.url}/v1/{path}",
+                query=query,
+                data=data,
+                timeout=API_TIMEOUT,
+                limit=MAX_ANSWER,
+            )
+
+        return self._judged(send, path)
+
+    def _download(
+        self, path: str, query: Mapping[str, str], target: Path, progress: Progress | None
+    ) -> Download:
+        def send() -> Body:
+            return self.transport.fetch(
+                "GET",
+                f"{self.url}/v1/{path}",
+                query=query,
+                timeout=EXPORT_TIMEOUT,
+                limit=MAX_ANSWER,
+                target=target,
+                progress=progress,
+            )
+
+        body = self._judged(send, path)
+        name = Path(body.filename.replace("\\", "/")).name or target.name
+        return Download(target, name, body.size)
+
+    def _judged(self, send: Callable[[], Body], path: str) -> Body:
+        self._log_in_first()
+        body = send()
+        if body.status in (401, 403) and self._credentials and not body.is_json_error():
+            self._log_in()
+            body = send()
+        self._raise_for(body, path)
+        return body
+
+    def _raise_for(self, body: Body, path: str) -> None:
+        status = body.status
+        if status < 300:
+            return
+        if status < 400:
+            raise NotAnEngine(
+                f"{self.url} redirects to {body.location}; give that server's address instead."
+            )
+        if status in (401, 403):
+            if reason := body.error():
+                raise NotAllowed(f"{self.url} refuses: {reason}")
+            if self._credentials:
+                raise NotAllowed(
+                    f"{self.url} knows you as “{self._credentials.user}” but does not permit this."
+                )
+            raise NotAllowed(
+                f"{self.url} wants a login; give an authentication configuration (AUTHCFG)."
+            )
+        if status == 404:
+            raise NotFound(f"{self.url} has no {path.split('?', maxsplit=1)[0]}.")
+        if status == 407:
+            raise Unreachable("The proxy wants a login; check the proxy settings.")
+        if status == 413:
+            raise ServerFault(
+                f"{self.url} does not accept an upload of this size (HTTP 413); "
+                "its administrator can raise the limit.",
+                413,
+            )
+        reason = body.error() or body.title() or "no reason given"
+        raise ServerFault(f"{self.url} answered HTTP {status}: {reason}", status)
+
+    def _wrong_address(self) -> str:
+        parts = urlsplit(self.url)
+        message = f"{self.url} is not the address of an OpenQuake engine (it answers 404)"
+        if parts.path:
+            root = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+            try:
+                EngineClient(root, self.transport).engine_version()
+            except Cancelled:
+                raise
+            except EngineError:
+                pass
+            else:
+                return f"{message}; there is one at {root}."
+        return f"{message}; an engine behind a path prefix needs it in the address."
+
+    def _json(self, body: Body, kind: type) -> Any:
+        try:
+            value = json.loads(body.text())
+        except (ValueError, RecursionError) as error:
+            raise NotAnEngine(
+                f"{self.url} answered something that is not JSON "
+                f"(“{body.title() or body.first_line()}”); is it an OpenQuake engine?"
+            ) from error
+        if not isinstance(value, kind):
+            raise NotAnEngine(f"{self.url} answered JSON of an unknown kind.")
+        return value
+
+    def _parse(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise NotAnEngine(
+                f"{self.url} answered in a form that is not the engine's ({error!r})."
+            ) from error
+
+    # --- the one request that is never repeated
+
+    def _start(
+        self,
+        path: str,
+        archive: Path | None,
+        ini: str,
+        hazard_calculation_id: int | None,
+        progress: Progress | None,
+    ) -> int:
+        self._check_login()
+        fields = {"job_ini": ini}
+        if hazard_calculation_id is not None:
+            fields["hazard_job_id"] = str(hazard_calculation_id)
+        upload = Upload(archive, fields)
+        try:
+            body = self.transport.fetch(
+                "POST",
+                f"{self.url}/v1/{path}",
+                data=upload,
+                headers=upload.headers,
+                timeout=EXPORT_TIMEOUT,
+                limit=MAX_ANSWER,
+                progress=progress,
+            )
+        except Unreachable as error:
+            if upload.sent == 0:
+                raise
+            raise SubmissionUnknown(
+                f"The connection to {self.url} broke after the upload began ({error})"
+            ) from error
+        except ServerFault as error:  # an answer that was too long to be read
+            raise SubmissionUnknown(str(error)) from error
+        if body.status == 404:
+            raise SubmissionRefused(f"{self.url} does not accept calculations (it is read-only).")
+        if body.status == 500 and (reason := body.error()):
+            raise SubmissionRefused(reason, body.job_id())
+        if body.status in (502, 503, 504):
+            raise SubmissionUnknown(
+                f"{self.url} answered HTTP {body.status} to the upload: it may have started"
+            )
+        self._raise_for(body, path)
+        job_id = body.job_id()
+        if job_id is None:
+            raise SubmissionUnknown(f"{self.url} took the upload but answered without an id")
+        return job_id
+
+    # --- login
+
+    def _log_in_first(self) -> None:
+        if not self._logged_in:
+            self._check_login()
+
+    def _check_login(self) -> None:
+        """Log in where the server does not know us, or not any more."""
+        if self._credentials:
+            body = self.transport.fetch(
+                "GET", f"{self.url}/v1/engine_version", timeout=API_TIMEOUT, limit=MAX_ANSWER
+            )
+            if body.status in (401, 403):
+                self._log_in()
+            self._logged_in = True
+
+    def _log_in(self) -> None:
+        """``POST /accounts/ajax_login/``; the session's cookie answers from then on."""
+        assert self._credentials is not None  # noqa: S101 - for mypy
+        body = self.transport.fetch(
+            "POST",
+            f"{self.url}/accounts/ajax_login/",
+            data={
+                "username": self._credentials.user,
+                "password": self._credentials.password,
+            },
+            timeout=API_TIMEOUT,
+            limit=MAX_ANSWER,
+        )
+        if body.status == 404:
+            raise NotAnEngine(
+                f"{self.url} wants a login, but not as an OpenQuake engine does; check the address."
+            )
+        if body.status not in (401, 403):
+            self._raise_for(body, "accounts/ajax_login/")
+        else:
+            raise NotAllowed(
+                f"{self.url} does not accept the user “{self._credentials.user}” "
+                "of the authentication configuration, or the password."
+            )
+        self._logged_in = True

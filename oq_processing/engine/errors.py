@@ -1,0 +1,94 @@
+"""What can go wrong between us and an engine, each as one sentence a user can act on.
+
+::
+
+    EngineError
+    ├── Cancelled             the user asked us to stop
+    ├── Unreachable           nothing answers at the address, or it went away
+    ├── NotAnEngine           something answers, but not the engine's API
+    ├── NotAllowed            not logged in, or no permission
+    ├── NotFound              no such calculation, output or endpoint
+    ├── ServerFault           the server answered with an error of its own
+    ├── InvalidJob            the job's files or parameters cannot be sent
+    ├── SubmissionRefused     the engine did not accept the job
+    ├── SubmissionUnknown     the connection broke after the upload began
+    ├── CalculationFailed     the calculation ended as failed or aborted
+    ├── InvalidOutput         an output that cannot be read as what it claims to be
+    ├── InvalidChoice         a choice the output does not have
+    └── LocalEngineError      an engine on this computer could not be found, started or stopped
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Base of all; ``str()`` is the sentence shown to the user."""
+
+
+class Cancelled(EngineError):
+    """The user asked us to stop."""
+
+
+class Unreachable(EngineError):
+    """Nothing answers at the address, or it stopped answering; trying again may help."""
+
+
+class NotAnEngine(EngineError):
+    """Something answers at the address, but it is not the engine's API."""
+
+
+class NotAllowed(EngineError):
+    """The server wants a login, or refuses what was asked to who is logged in."""
+
+
+class NotFound(EngineError):
+    """The server has no such calculation, output or endpoint."""
+
+
+class ServerFault(EngineError):
+    """The server answered with an error of its own.
+
+    ``http_status`` is the HTTP status code; 502, 503 and 504 come from something in front of the
+    engine and may pass.
+    """
+
+    def __init__(self, message: str, http_status: int = 500) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class InvalidJob(EngineError):
+    """The job's files or parameters cannot be sent; all problems are named at once."""
+
+
+class SubmissionRefused(EngineError):
+    """The engine did not accept the job; ``calculation_id`` is the failed row it leaves, if any."""
+
+    def __init__(self, message: str, calculation_id: int | None = None) -> None:
+        super().__init__(message)
+        self.calculation_id = calculation_id
+
+
+class SubmissionUnknown(EngineError):
+    """The connection broke after the upload began: the calculation may or may not exist."""
+
+
+class CalculationFailed(EngineError):
+    """The calculation ended as ``failed`` or ``aborted``."""
+
+    def __init__(self, message: str, calculation_id: int, status: str) -> None:
+        super().__init__(message)
+        self.calculation_id = calculation_id
+        self.status = status
+
+
+class InvalidOutput(EngineError):
+    """An output that cannot be read as what it claims to be."""
+
+
+class InvalidChoice(EngineError):
+    """A choice the output does not have; the message names those it has."""
+
+
+class LocalEngineError(EngineError):
+    """An engine on this computer could not be found, started or stopped."""

@@ -1,0 +1,196 @@
+"""Follow a calculation: its status, log and progress, until it ends; abort it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .calculation import ENDED_BADLY, Calculation, LogRecord
+from .client import LOG_PAGE, EngineClient
+from .errors import (
+    CalculationFailed,
+    NotAnEngine,
+    ServerFault,
+    SubmissionRefused,
+    Unreachable,
+)
+from .progress import Progress
+
+STATUS_EVERY = 1.0  # seconds between two looks at the status, for the first PATIENT_AFTER seconds
+STATUS_AT_MOST = 5.0  # what it grows to
+PATIENT_AFTER = 600.0
+LOG_EVERY = 2.0
+GIVE_UP_AFTER = 300.0  # seconds without an answer before we stop following
+ABORT_WITHIN = 120.0  # seconds in which an abort must be confirmed
+ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does not accept yet
+SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a word
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is new since the last one; ``note`` is a sentence of ours about the connection."""
+
+    calculation: Calculation
+    records: tuple[LogRecord, ...] = ()
+    percent: float = 0.0
+    text: str = ""
+    note: str = ""
+
+
+def follow(
+    client: EngineClient, calculation_id: int, give_up_after: float | None = None
+) -> Iterator[Update]:
+    """Yield updates until the calculation has ended; the last one carries the final status.
+
+    Every log record comes once, in order. A server that does not answer is asked again for
+    ``give_up_after`` seconds (default ``GIVE_UP_AFTER``); then :class:`Unreachable` says how to
+    come back. Cancelling raises :class:`Cancelled`; the calculation goes on.
+    """
+    patience = GIVE_UP_AFTER if give_up_after is None else give_up_after
+    wait = client.transport.wait
+    start = time.monotonic()
+    last_answer = start
+    last_log = -LOG_EVERY
+    executing_since: float | None = None
+    seen = 0
+    lost = silence_told = False
+    progress: Progress | None = None
+    calculation: Calculation | None = None
+    while True:
+        try:
+            calculation = client.calculation(calculation_id)
+            now = time.monotonic()
+            records: list[LogRecord] = []
+            if calculation.is_final or now - last_log >= LOG_EVERY:
+                last_log = now
+                records = client.log(calculation_id, seen)
+                while calculation.is_final and len(records) % LOG_PAGE == 0 and records:
+                    more = client.log(calculation_id, seen + len(records))
+                    if not more:
+                        break
+                    records += more
+        except (Unreachable, ServerFault, NotAnEngine) as error:
+            if calculation is None and isinstance(error, NotAnEngine):
+                raise
+            # an engine that we know and that answers nonsense has its proxy speak for it
+            silent = time.monotonic() - last_answer
+            if silent > patience:
+                raise Unreachable(
+                    f"Calculation {calculation_id}: the server has not answered for "
+                    f"{silent:.0f} s, so we stop watching; the calculation may go on there. "
+                    f"Come back to it with its id, {calculation_id}. ({error})"
+                ) from error
+            if not lost and calculation is not None:
+                yield Update(
+                    calculation,
+                    percent=progress.percent if progress else 0.0,
+                    text=progress.text if progress else "",
+                    note=f"{str(error).rstrip('.')}. Trying again for {patience:.0f} s.",
+                )
+            lost = True
+            wait.pause(min(STATUS_AT_MOST, max(STATUS_EVERY, silent / 4)))
+            continue
+        last_answer = time.monotonic()
+        note = "The server answers again." if lost else ""
+        lost = False
+        seen += len(records)
+        if progress is None:
+            progress = Progress(calculation.mode)
+        progress.status(calculation.status)
+        for record in records:
+            progress.message(record.message)
+        if calculation.status == "executing":
+            executing_since = executing_since or now
+            if not seen and not silence_told and now - executing_since > SILENT_AFTER:
+                silence_told = True
+                note = (
+                    "The calculation is executing but has written no log line yet; "
+                    "its workers may be out of reach."
+                )
+        yield Update(calculation, tuple(records), progress.percent, progress.text, note)
+        if calculation.is_final:
+            return
+        elapsed = now - start
+        wait.pause(min(STATUS_AT_MOST, STATUS_EVERY * max(1.0, elapsed / PATIENT_AFTER)))
+
+
+def failure_reason(client: EngineClient, calculation_id: int) -> str:
+    """Return why a calculation failed: the last line of its traceback, else of its log."""
+    reason = _last_line("\n".join(client.traceback(calculation_id)))
+    if reason:
+        return reason
+    last = ""
+    for record in client.whole_log(calculation_id):
+        if record.level in ("ERROR", "CRITICAL"):
+            last = record.message
+    return _last_line(last) or (
+        "the engine gives no reason (a server that restarts marks running calculations as failed)"
+    )
+
+
+def check_succeeded(client: EngineClient, calculation: Calculation) -> None:
+    """Raise :class:`CalculationFailed` with the engine's reason unless it ended well."""
+    if calculation.status not in ENDED_BADLY:
+        return
+    try:
+        reason = failure_reason(client, calculation.id)
+    except (Unreachable, ServerFault, NotAnEngine) as error:
+        reason = f"the reason cannot be read now: {error}"
+    aborted = calculation.status == "aborted" or reason.startswith("MasterKilled")
+    word = "aborted" if aborted else "failed"
+    raise CalculationFailed(
+        f"Calculation {calculation.id} {word}: {reason.rstrip('.')}. "
+        "The whole log: algorithm Get Log (openquake:getlog).",
+        calculation.id,
+        word,
+    )
+
+
+def refusal(error: SubmissionRefused) -> str:
+    """Return the sentence for a submission that the engine refused."""
+    if error.calculation_id is None:
+        return f"The engine refused the job: {error}"
+    return (
+        f"Calculation {error.calculation_id} failed: the engine refused the job: {error} "
+        "(it stays in the server's list as failed)."
+    )
+
+
+def abort(client: EngineClient, calculation_id: int) -> str:
+    """Abort a calculation and return its true final status: ``aborted``, or what it ended as.
+
+    The engine refuses while the calculation is being created, so it is asked again until it agrees
+    or the calculation has ended; a confirmed abort ends as ``failed`` with *MasterKilled*, which is
+    told as ``aborted``. Raises :class:`Unreachable` after ``ABORT_WITHIN`` seconds.
+    """
+    wait = client.transport.wait
+    end = time.monotonic() + ABORT_WITHIN
+    accepted, refusal_text = False, ""
+    while True:
+        try:
+            calculation = client.calculation(calculation_id)
+            if calculation.is_final:
+                killed = accepted and calculation.status in ENDED_BADLY
+                if not killed and calculation.status == "failed":
+                    reason = failure_reason(client, calculation_id)
+                    killed = reason.startswith("MasterKilled")
+                return "aborted" if killed else calculation.status
+            if not accepted and calculation.status != "created":
+                refusal_text = client.abort(calculation_id)
+                accepted = not refusal_text
+        except (Unreachable, ServerFault) as error:
+            refusal_text = str(error)
+        if time.monotonic() > end:
+            state = "accepted the abort but has not ended it" if accepted else "refuses to abort it"
+            detail = f" ({refusal_text})" if refusal_text else ""
+            raise Unreachable(
+                f"Calculation {calculation_id} goes on: within {ABORT_WITHIN:.0f} s the engine "
+                f"{state}{detail}."
+            )
+        wait.pause(STATUS_EVERY if accepted else ABORT_AGAIN)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
