@@ -1,0 +1,93 @@
+"""What the tests share: one real engine server, and calculations that are made once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oq_processing.engine import job, local
+from oq_processing.engine.client import EngineClient
+from oq_processing.engine.watch import check_succeeded, follow
+
+ROOT = Path(__file__).parent.parent
+ENGINE = ROOT / ".engine"
+
+# no test may depend on the caller's own servers and credentials
+for variable in ("OPENQUAKE_SERVER", "OPENQUAKE_AUTHCFG", "OPENQUAKE_OQ"):
+    os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> Path:
+    """The Python of the engine's own environment."""
+    return ENGINE / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def demos() -> Path:
+    """The engine's demos, as its package installs them."""
+    return ENGINE / "demos"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalEngine]:
+    """A real engine, for the length of the test session."""
+    folder = tmp_path_factory.mktemp("engine")
+    with local.running(ENGINE / "bin" / "oq", folder) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def client(server: local.LocalEngine) -> EngineClient:
+    """The client of the real engine."""
+    return EngineClient(server.url)
+
+
+class Calculations:
+    """Calculations by demo, each made once in a session and shared by the tests."""
+
+    def __init__(self, client: EngineClient, demos: Path, folder: Path) -> None:
+        self._client = client
+        self._demos = demos
+        self._folder = folder
+        self._ids: dict[tuple[str, str, int | None], int] = {}
+
+    def submit(self, demo: str, ini: str = "job.ini", hazard_id: int | None = None) -> int:
+        """Start a demo without waiting for it; return the id."""
+        [package] = job.prepare(self._demos / demo / ini)
+        archive = self._folder / f"{demo.replace('/', '-')}-{time.monotonic_ns()}.zip"
+        job.write_archive(package, archive)
+        return self._client.submit(archive, package.ini.rpartition("/")[2], hazard_id)
+
+    def __call__(self, demo: str, ini: str = "job.ini", hazard_id: int | None = None) -> int:
+        """Return the id of the complete calculation of a demo."""
+        key = (demo, ini, hazard_id)
+        if key not in self._ids:
+            calculation_id = self.submit(demo, ini, hazard_id)
+            *_, last = follow(self._client, calculation_id)
+            check_succeeded(self._client, last.calculation)
+            self._ids[key] = calculation_id
+        return self._ids[key]
+
+
+@pytest.fixture(scope="session")
+def calculations(
+    client: EngineClient, demos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Calculations:
+    return Calculations(client, demos, tmp_path_factory.mktemp("archives"))
+
+
+@pytest.fixture(scope="session")
+def area_source(calculations: Calculations) -> int:
+    """Classical PSHA on a grid of 624 sites, one realization, 8 IMTs, 2 PoEs."""
+    return calculations("hazard/AreaSourceClassicalPSHA")
+
+
+@pytest.fixture(scope="session")
+def logic_tree(calculations: Calculations) -> int:
+    """Classical PSHA with statistics and single realizations."""
+    return calculations("hazard/LogicTreeCase2ClassicalPSHA")
