@@ -1,0 +1,1 @@
+"""An output of the engine as tables: pure Python, no QGIS."""

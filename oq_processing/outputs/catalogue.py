@@ -1,0 +1,49 @@
+"""From an output type to its reader: what the family modules export, else the general way."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ..engine.calculation import Output
+from ..engine.errors import InvalidChoice
+from . import general
+from .choices import Choices
+from .output_type import OutputType
+from .source import Source
+from .table import Table
+
+
+@lru_cache(maxsize=1)
+def special_types() -> dict[str, OutputType]:
+    """Return the output types that a module of this package reads (its ``OUTPUTS``)."""
+    found: dict[str, OutputType] = {}
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        found.update(getattr(importlib.import_module(f"{package}.{module.name}"), "OUTPUTS", {}))
+    return found
+
+
+def read(source: Source, choices: Choices) -> Table:
+    """Return the output as a table, by its own reader or the general way."""
+    special = special_types().get(source.output.type)
+    return special.read(source, choices) if special else general.read(source, choices)
+
+
+def find_output(outputs: Sequence[Output], wanted: str, calculation_id: int) -> Output:
+    """Return the output of that type, title or id.
+
+    Raises :class:`InvalidChoice`, naming those the calculation has.
+    """
+    text = wanted.strip()
+    for output in outputs:
+        if text in (output.type, str(output.id)) or text.lower() == output.name.lower():
+            return output
+    has = ", ".join(f"{o.type} ({o.name})" for o in outputs)
+    if not has:
+        raise InvalidChoice(f"Calculation {calculation_id} has no outputs.")
+    if not text:
+        raise InvalidChoice(f"Choose an output of calculation {calculation_id}: {has}.")
+    raise InvalidChoice(f"Calculation {calculation_id} has no output “{wanted}”; it has: {has}.")

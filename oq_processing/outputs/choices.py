@@ -1,0 +1,186 @@
+"""What a user may choose of an output, and how the words for it are matched.
+
+Every choice is text, so that a model can feed it; empty means "not chosen".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..engine.errors import InvalidChoice
+from .quantities import percent, return_period, years
+
+SAME_POE = 0.005  # relative; jobs given by return periods have PoEs like 0.0999999
+SAME_PERIOD = 0.015  # relative; "475y" means 10% in 50 years, 474.6 years
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of Load Output as Layer that select values."""
+
+    kind: str = ""
+    imt: str = ""
+    poe: str = ""
+    member: str = ""
+    geometry: str = "auto"
+    long_format: bool = False
+    style_field: str = ""
+
+    def made(self) -> dict[str, str]:
+        """Return the choices that were made, by their parameter names."""
+        values = {"KIND": self.kind, "IMT": self.imt, "POE": self.poe, "MEMBER": self.member}
+        values["GEOMETRY"] = "" if self.geometry == "auto" else self.geometry
+        values["LONG_FORMAT"] = "true" if self.long_format else ""
+        return {name: value for name, value in values.items() if value}
+
+
+def split_list(text: str) -> list[str]:
+    """Split at commas and semicolons outside parentheses: ``PGA, SDi(0.1, 2)`` are two."""
+    parts = re.findall(r"(?:[^,;()]|\([^()]*\))+", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:40])
+    return shown + (f", … ({len(names)} in all)" if len(names) > 40 else "")
+
+
+def _normal_kind(text: str) -> str:
+    text = text.strip()
+    if text.lower() == "median":
+        return "quantile-0.5"
+    if match := re.fullmatch(r"rlz-?(\d+)", text, re.I):
+        return f"rlz-{int(match[1])}"
+    if match := re.fullmatch(r"quantile-(\d*\.?\d+)", text, re.I):
+        return f"quantile-{float(match[1]):g}"
+    return text.lower()
+
+
+def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int]) -> list[str]:
+    """Return the chosen statistics and realizations, as the engine names them.
+
+    ``all`` are all statistics (all realizations where there are none), ``rlzs`` all
+    realizations, ``rlz-0..9`` a range; ``rlz-3`` is ``rlz-003``; ``median`` is ``quantile-0.5``.
+    Nothing chosen is the mean, else the median, else the only realization. Raises :class:`InvalidChoice`.
+    """
+    known = {_normal_kind(name): name for name in statistics}
+    known.update({f"rlz-{r}": f"rlz-{r}" for r in realizations})
+    shown = [*statistics, *_realization_names(realizations)]
+    if not text.strip():
+        for default in ("mean", "quantile-0.5"):
+            if default in known:
+                return [known[default]]
+        if len(realizations) == 1 and not statistics:
+            return [f"rlz-{realizations[0]}"]
+        raise InvalidChoice(f"Choose a statistic or realization (KIND): {_listed(shown)}.")
+    found: list[str] = []
+    for part in split_list(text):
+        wanted = part.lower()
+        if wanted == "all":
+            found += list(statistics) or [f"rlz-{r}" for r in realizations]
+        elif wanted == "rlzs":
+            found += [f"rlz-{r}" for r in realizations]
+            if not realizations:
+                raise InvalidChoice(
+                    f"This calculation kept no single realizations; KIND may be: {_listed(shown)}."
+                )
+        elif match := re.fullmatch(r"rlz-?(\d+)\.\.(?:rlz-?)?(\d+)", wanted):
+            wanted_range = range(int(match[1]), int(match[2]) + 1)
+            chosen = [r for r in realizations if r in wanted_range]
+            if len(chosen) != len(wanted_range) or not chosen:
+                raise InvalidChoice(
+                    f"There are no realizations “{part}”; KIND may be: {_listed(shown)}."
+                )
+            found += [f"rlz-{r}" for r in chosen]
+        elif _normal_kind(part) in known:
+            found.append(known[_normal_kind(part)])
+        else:
+            raise InvalidChoice(
+                f"There is no statistic or realization “{part}”; KIND may be: {_listed(shown)}."
+            )
+    return list(dict.fromkeys(found))
+
+
+def _realization_names(realizations: Sequence[int]) -> list[str]:
+    if len(realizations) > 3 and list(realizations) == list(range(len(realizations))):
+        return [f"rlz-0..{len(realizations) - 1}"]
+    return [f"rlz-{r}" for r in realizations]
+
+
+def match_names(text: str, names: Sequence[str], parameter: str, what: str) -> list[str]:
+    """Return the chosen ones of ``names``, all if nothing was chosen; spaces and case do not count.
+
+    Raises :class:`InvalidChoice`, naming those there are.
+    """
+    if not text.strip():
+        return list(names)
+    known = {re.sub(r"\s", "", name).lower(): name for name in names}
+    found = []
+    for part in split_list(text):
+        name = known.get(re.sub(r"\s", "", part).lower())
+        if name is None:
+            raise InvalidChoice(
+                f"There is no {what} “{part}”; {parameter} may be: {_listed(names)}."
+            )
+        found.append(name)
+    return list(dict.fromkeys(found))
+
+
+def match_poes(text: str, poes: Sequence[float], time: float | None) -> list[float]:
+    """Return the chosen probabilities of exceedance, all if nothing was chosen.
+
+    ``0.1``, ``10%`` and ``475y`` (a return period, with ``time`` = investigation time in years) are
+    the same; matched with a tolerance. Raises :class:`InvalidChoice`, naming those there are.
+    """
+    if not text.strip():
+        return list(poes)
+    found = []
+    for part in split_list(text):
+        match = re.fullmatch(r"([\d.]+(?:e-?\d+)?)\s*(%|y|yr|years?)?", part.strip(), re.I)
+        number = _number(match[1]) if match else None
+        if match is None or number is None:
+            raise InvalidChoice(
+                f"“{part}” is no probability of exceedance; write 0.1, 10% or 475y (POE)."
+            )
+        unit = (match[2] or "").lower()
+        if unit.startswith("y"):
+            if time is None:
+                raise InvalidChoice("This calculation has no investigation time; give POE as 0.1.")
+            near = [p for p in poes if _close(return_period(p, time), number, SAME_PERIOD)]
+        else:
+            wanted = number / 100 if unit == "%" else number
+            near = [p for p in poes if _close(p, wanted, SAME_POE)]
+        if not near:
+            raise InvalidChoice(
+                f"There is no probability of exceedance “{part}”; POE may be: "
+                f"{_listed([poe_text(p, time) for p in poes])}."
+            )
+        found.append(near[0])
+    return list(dict.fromkeys(found))
+
+
+def poe_text(poe: float, time: float | None) -> str:
+    """Return a PoE in the ways it may be chosen: ``0.1 (10%, 475y)``."""
+    period = f", {years(return_period(poe, time))}y" if time else ""
+    return f"{poe:g} ({percent(poe)}{period})"
+
+
+def nearest_475(poes: Sequence[float], time: float | None) -> float:
+    """Return the PoE whose return period is nearest to 475 years (10% in 50 years)."""
+    if not time:
+        return min(poes, key=lambda p: abs(p - 0.1))
+    return min(poes, key=lambda p: abs(math.log(max(return_period(p, time), 1e-9) / 475)))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _close(value: float, wanted: float, tolerance: float) -> bool:
+    return math.isfinite(value) and abs(value - wanted) <= tolerance * abs(wanted)

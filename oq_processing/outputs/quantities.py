@@ -1,0 +1,73 @@
+"""What the field measures: intensity measure types, their units, return periods."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_UNITS = {
+    "PGA": "g",
+    "SA": "g",
+    "AvgSA": "g",
+    "PGV": "cm/s",
+    "FIV3": "cm/s",
+    "PGD": "cm",
+    "SDi": "cm",
+    "IA": "m/s",
+    "CAV": "g·s",
+    "MMI": "intensity",
+    "JMA": "intensity",
+    "LiqProb": "probability",
+    "LsProb": "probability",
+    "DispProb": "probability",
+}
+
+
+def imt_unit(imt: str) -> str:
+    """Return the unit of an intensity measure type; "" if unknown, never a guess."""
+    name = imt.split("(", maxsplit=1)[0].strip()
+    if name.startswith("Sa_avg"):
+        return "g"
+    if name.startswith("RSD"):
+        return "s"
+    return _UNITS.get(name, "")
+
+
+def imt_order(imt: str) -> tuple[int, str, float]:
+    """Return a key that sorts PGA first, then SA by period, then the others by name."""
+    name = imt.split("(", maxsplit=1)[0]
+    first = re.search(r"\(([\d.]+)", imt)
+    rank = {"PGA": 0, "SA": 1}.get(name, 2)
+    return rank, name, float(first[1]) if first else 0.0
+
+
+def return_period(poe: float, time: float) -> float:
+    """Return the return period in years of a probability of exceedance in ``time`` years.
+
+    -T / ln(1 - PoE), for occurrences that follow a Poisson process; infinite for 0, 0 for 1.
+    """
+    if poe <= 0:
+        return math.inf
+    if poe >= 1:
+        return 0.0
+    return -time / math.log1p(-poe)
+
+
+def percent(poe: float) -> str:
+    """Return a probability as people write it: ``10%``."""
+    return f"{round(poe * 100, 4):g}%"
+
+
+def years(period: float) -> str:
+    """Return a return period as people write it: ``475``."""
+    return f"{period:.0f}" if period >= 10 else f"{period:.3g}"
+
+
+def kind_label(kind: str) -> str:
+    """Return a statistic or realization as people write it: ``Mean``, ``Quantile 0.15``."""
+    if kind.startswith("quantile-"):
+        value = kind[len("quantile-") :]
+        return "Median" if float(value) == 0.5 else f"Quantile {value}"
+    if kind.startswith("rlz-"):
+        return f"Realization {int(kind[4:])}"
+    return {"std": "Standard deviation", "max": "Maximum", "mean": "Mean"}.get(kind, kind)

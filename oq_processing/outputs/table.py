@@ -1,0 +1,148 @@
+"""A table of an output: columns that know what they mean, and blocks of rows that stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+BLOCK_VALUES = 50_000
+"""Values (rows x columns) in a block at most."""
+
+MAX_COLUMNS = 500
+"""Columns a layer can reasonably have; SQLite itself stops at 2,000."""
+
+INTEGER, REAL, TEXT = "integer", "real", "text"
+NONE, POINT, LINE, POLYGON = "none", "point", "line", "polygon"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and what it means; nobody has to read that out of its name.
+
+    ``type`` is INTEGER, REAL or TEXT; ``label`` is what people read; ``unit`` is "" if unknown.
+    ``additive`` tells whether values of several sites or assets may be summed.
+    """
+
+    name: str
+    type: str = REAL
+    label: str = ""
+    unit: str = ""
+    additive: bool = False
+    quantity: str = ""
+    kind: str = ""
+    imt: str = ""
+    poe: float | None = None
+    loss_type: str = ""
+    damage_state: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the column is called in legends and tables, with its unit."""
+        label = self.label or self.name
+        return f"{label} [{self.unit}]" if self.unit else label
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what is known of the column, for the layer's metadata."""
+        known = {"name": self.name, "type": self.type, "additive": self.additive}
+        for key in ("label", "unit", "quantity", "kind", "imt", "loss_type", "damage_state"):
+            if value := getattr(self, key):
+                known[key] = value
+        if self.poe is not None:
+            known["poe"] = self.poe
+        return known
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a table wants to be drawn, where the user does not say otherwise.
+
+    ``field`` is the column that is drawn; ``classification`` one of the words of the algorithms
+    (``standard``, ``logarithmic``, …); ``breaks`` the upper limits of the standard classes;
+    ``ramp`` the name of a QGIS colour ramp; ``categories`` value, label and colour of a
+    categorized column.
+    """
+
+    field: str
+    classification: str = "quantile"
+    breaks: tuple[float, ...] = ()
+    ramp: str = "Viridis"
+    invert: bool = False
+    categories: tuple[tuple[Any, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows: one array per column, and their geometry.
+
+    ``xy`` has shape (rows, 2), in degrees of EPSG:4326, for points; ``wkb`` one geometry per row
+    for everything else.
+    """
+
+    values: tuple[Array, ...]
+    xy: Array | None = None
+    wkb: Sequence[bytes] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.values[0])
+
+
+@dataclass(frozen=True)
+class Table:
+    """An output, or what was chosen of it.
+
+    ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
+    not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: int
+    blocks: Callable[[], Iterator[Block]]
+    geometry: str = NONE
+    style: Style | None = None
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def rows_per_block(columns: int) -> int:
+    """Return how many rows of so many columns make a block."""
+    return max(1, BLOCK_VALUES // max(1, columns))
+
+
+def blocks_of(
+    arrays: Sequence[Array], xy: Array | None = None, wkb: Callable[[int, int], Any] | None = None
+) -> Iterator[Block]:
+    """Yield arrays of equal length (in memory or mapped) in blocks.
+
+    ``wkb(start, stop)`` gives the geometry of those rows where they are no points.
+    """
+    size = rows_per_block(len(arrays))
+    for start in range(0, len(arrays[0]), size):
+        stop = min(start + size, len(arrays[0]))
+        yield Block(
+            tuple(a[start:stop] for a in arrays),
+            None if xy is None else xy[start:stop],
+            None if wkb is None else wkb(start, stop),
+        )
+
+
+def point_array(lon: Array, lat: Array) -> Array:
+    """Return coordinates of shape (rows, 2) in degrees."""
+    import numpy as np
+
+    return np.column_stack([lon, lat]).astype(np.float64)
