@@ -1,0 +1,1 @@
+"""A table becomes a QGIS layer: sink, style, metadata."""

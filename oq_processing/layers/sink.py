@@ -1,0 +1,218 @@
+"""Write a table through a QGIS sink: fast, checked, and never over a good file before it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from osgeo import ogr
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureSink,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingOutputLayerDefinition,
+    QgsProperty,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+
+from ..engine.errors import EngineError
+from ..outputs.table import LINE, POINT, POLYGON, Table
+from .fields import fields_of
+
+_WKB_TYPES = {
+    POINT: QgsWkbTypes.Type.Point,
+    LINE: QgsWkbTypes.Type.LineString,
+    POLYGON: QgsWkbTypes.Type.Polygon,
+}
+
+
+@dataclass
+class Written:
+    """A finished layer: its id or source for the algorithm's result, and the layer itself."""
+
+    destination: str
+    layer: QgsVectorLayer
+    renamed: list[str]
+
+
+def write(
+    algorithm,
+    parameters: dict,
+    name: str,
+    context: QgsProcessingContext,
+    table: Table,
+    finish: Callable[[QgsVectorLayer, int], None],
+    progress: Callable[[float], None],
+) -> Written:
+    """Write the table to the sink parameter ``name`` and return the layer.
+
+    ``finish`` gets the layer and the position of the table's first column before a file takes its
+    place, to store style and metadata with it. ``progress`` gets 0..1 and may raise to break off.
+    A file appears under its name only when it is whole; one that was there before stays until then.
+    Raises :class:`EngineError` when something could not be written; nothing is left behind then.
+    """
+    fields, renamed = fields_of(table)
+    wkb_type = _WKB_TYPES.get(table.geometry, QgsWkbTypes.Type.NoGeometry)
+    has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
+    crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
+
+    def fill(given: dict) -> str:
+        sink, destination = algorithm.parameterAsSink(given, name, context, fields, wkb_type, crs)
+        if sink is None:
+            raise EngineError(f"{_shown(given[name], context)} cannot be written as a layer.")
+        _write_rows(sink, table, fields, progress)
+        # only deleting it flushes the rest to the file
+        del sink
+        return destination
+
+    with _staged(parameters, name, context) as (given, move):
+        destination = fill(given)
+        layer = _open(destination, context, table)
+        first = layer.fields().count() - len(table.columns)
+        if layer.featureCount() != table.rows:
+            raise EngineError(
+                f"{layer.featureCount()} of {table.rows} rows were written to "
+                f"{_shown(parameters[name], context)}; the format cannot hold them."
+            )
+        stored = [field.name() for field in layer.fields()][first:]
+        renamed += [
+            f"The column “{asked.name()}” is stored as “{got}”: the format cannot hold its name."
+            for asked, got in zip(fields, stored)
+            if asked.name() != got
+        ]
+        finish(layer, first)
+        final = move(destination)
+        if final != destination:
+            layer = _open(final, context, table)
+    return Written(final, layer, renamed)
+
+
+def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -> None:
+    feature = QgsFeature(fields)
+    written = 0
+    insert = QgsFeatureSink.Flag.FastInsert
+    for block in table.blocks():
+        # one feature used again, and lists of a small block: the fastest way through a sink
+        rows = zip(*(values.tolist() for values in block.values))
+        if block.xy is not None:
+            for (x, y), row in zip(block.xy.tolist(), rows):
+                feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
+                feature.setAttributes(list(row))
+                if not sink.addFeature(feature, insert):
+                    _refused(sink, written)
+                written += 1
+        elif block.wkb is not None:
+            for wkb, row in zip(block.wkb, rows):
+                geometry = QgsGeometry()
+                geometry.fromWkb(wkb)
+                feature.setGeometry(geometry)
+                feature.setAttributes(list(row))
+                if not sink.addFeature(feature, insert):
+                    _refused(sink, written)
+                written += 1
+        else:
+            for row in rows:
+                feature.setAttributes(list(row))
+                if not sink.addFeature(feature, insert):
+                    _refused(sink, written)
+                written += 1
+        progress(written / max(table.rows, 1))
+    if not sink.flushBuffer():
+        _refused(sink, written)
+
+
+def _refused(sink, written: int) -> None:
+    reason = sink.lastError() if hasattr(sink, "lastError") else ""
+    raise EngineError(
+        f"The output could not be written beyond row {written}"
+        f"{f' ({reason})' if reason else ''}; is the disk full?"
+    )
+
+
+def _open(destination: str, context: QgsProcessingContext, table: Table) -> QgsVectorLayer:
+    layer = context.temporaryLayerStore().mapLayer(destination)
+    if layer is None:
+        # the full source: without the layer's name a style is stored for nobody
+        source = destination
+        path = Path(destination)
+        if path.suffix.lower() == ".gpkg" and "|" not in destination:
+            source = f"{destination}|layername={_only_table(path)}"
+        layer = QgsVectorLayer(source, table.title, "ogr")
+    if not layer.isValid():
+        raise EngineError(f"{destination} was written but cannot be read back.")
+    return layer
+
+
+def _only_table(path: Path) -> str:
+    dataset = ogr.Open(str(path))
+    return dataset.GetLayer(0).GetName() if dataset is not None else path.stem
+
+
+def _shown(value, context: QgsProcessingContext) -> str:
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink
+    if isinstance(value, QgsProperty):
+        value = value.valueAsString(context.expressionContext(), "")[0]
+    return str(value)
+
+
+@contextlib.contextmanager
+def _staged(
+    parameters: dict, name: str, context: QgsProcessingContext
+) -> Iterator[tuple[dict, Callable[[str], str]]]:
+    """Give parameters that write beside the wanted file, and the function that moves it there."""
+    wanted = _shown(parameters.get(name), context)
+    target = Path(wanted)
+    if wanted.startswith(("memory:", "ogr:", "postgis:")) or wanted == "TEMPORARY_OUTPUT":
+        yield parameters, _stay
+        return
+    if "|" in wanted or not target.suffix or "dbname=" in wanted:
+        yield parameters, _stay
+        return
+    if not target.parent.is_dir():
+        raise EngineError(f"The folder {target.parent} does not exist.")
+    folder = target.with_name(f".{target.name}.part")
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir()
+    except OSError as error:
+        raise EngineError(f"{target.parent} cannot be written ({error.strerror}).") from error
+    staged = str(folder / target.name)
+
+    def move(destination: str) -> str:
+        details = context.layersToLoadOnCompletion()
+        try:
+            for file in sorted(folder.iterdir()):
+                file.replace(target.with_name(file.name))
+        except OSError as error:
+            raise EngineError(f"{target} cannot be replaced ({error.strerror}).") from error
+        if destination in details:
+            details[str(target)] = details.pop(destination)
+            context.setLayersToLoadOnCompletion(details)
+        return str(target)
+
+    try:
+        yield {**parameters, name: _with_destination(parameters[name], staged)}, move
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stay(destination: str) -> str:
+    return destination
+
+
+def _with_destination(value, path: str):
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        staged = QgsProcessingOutputLayerDefinition(value)
+        staged.sink = QgsProperty.fromValue(path)
+        return staged
+    return path
