@@ -1,0 +1,125 @@
+"""What all algorithms have in common: identity, one validation, one way to fail, the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import (
+    Qgis,
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtGui import QIcon
+
+from ..connections import Connection, resolve
+from ..engine.client import EngineClient
+from ..engine.errors import Cancelled, EngineError
+from ..engine.transport import Transport, new_session
+from .parameters import AUTHCFG, SERVER, read_text
+from .reporter import Reporter
+
+HELP_URL = "https://github.com/openquake-qgis/oq-processing#readme"
+
+GROUPS = {"calculations": "Calculations", "outputs": "Outputs", "engine": "Engine"}
+
+
+def tr(text: str) -> str:
+    """Return a text in the user's language."""
+    return QCoreApplication.translate("OpenQuake", text)
+
+
+class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
+    """Base of the algorithms that talk to a server.
+
+    Subclasses set ``ID``, ``NAME``, ``GROUP``, ``TAGS`` and ``HELP``, declare parameters in
+    ``initAlgorithm``, and implement :meth:`validate` and :meth:`execute`.
+    """
+
+    ID = ""
+    NAME = ""
+    GROUP = "calculations"
+    TAGS: tuple[str, ...] = ()
+    HELP = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._request = None
+        self._connection: Connection | None = None
+
+    def createInstance(self):
+        return type(self)()
+
+    def name(self) -> str:
+        return self.ID
+
+    def displayName(self) -> str:
+        return tr(self.NAME)
+
+    def groupId(self) -> str:
+        return self.GROUP
+
+    def group(self) -> str:
+        return tr(GROUPS[self.GROUP])
+
+    def tags(self) -> list[str]:
+        return ["openquake", "earthquake", "seismic", "hazard", "risk", *self.TAGS]
+
+    def shortHelpString(self) -> str:
+        return tr(self.HELP)
+
+    def helpUrl(self) -> str:
+        return HELP_URL
+
+    def icon(self) -> QIcon:
+        return QIcon(self.svgIconPath())
+
+    def svgIconPath(self) -> str:
+        return str(Path(__file__).parent.parent / "icons" / "openquake.svg")
+
+    def validate(self, parameters: dict, context):
+        """Return what :meth:`execute` needs, read and checked; no request is made here.
+
+        Called by the dialog's check and again by ``prepareAlgorithm``, because models call no checks
+        for their children. Raises :class:`EngineError`.
+        """
+        raise NotImplementedError
+
+    def execute(self, request, client: EngineClient, report: Reporter, parameters, context) -> dict:
+        """Do the work and return the outputs. Raises :class:`EngineError`."""
+        raise NotImplementedError
+
+    def checkParameterValues(self, parameters, context):
+        try:
+            self.validate(parameters, context)
+        except EngineError as error:
+            return False, str(error)
+        return super().checkParameterValues(parameters, context)
+
+    def prepareAlgorithm(self, parameters, context, feedback) -> bool:
+        try:
+            self._request = self.validate(parameters, context)
+            self._connection = resolve(
+                read_text(self, parameters, SERVER, context),
+                read_text(self, parameters, AUTHCFG, context),
+            )
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        return True
+
+    def processAlgorithm(self, parameters, context, feedback) -> dict:
+        report = Reporter(feedback)
+        connection = self._connection
+        transport = Transport(report.wait, new_session())
+        client = EngineClient(connection.url, transport, connection.credentials)
+        try:
+            report.info(f"Server: {connection.url} ({connection.reason})")
+            version = client.engine_version()
+            report.info(f"OpenQuake Engine {version}, QGIS {Qgis.QGIS_VERSION}")
+            return self.execute(self._request, client, report, parameters, context)
+        except Cancelled as error:
+            raise QgsProcessingException(str(error)) from error
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        finally:
+            transport.close()

@@ -1,0 +1,258 @@
+"""Load Output as Layer: any output of a calculation as a styled layer that knows its origin."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgis.core import (
+    QgsApplication,
+    QgsProcessing,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSink,
+)
+
+from ..engine.calculation import SUCCEEDED
+from ..engine.client import EngineClient
+from ..engine.errors import InvalidChoice
+from ..layers import metadata, sink, style
+from ..layers.collect import ColumnValues
+from ..outputs import catalogue
+from ..outputs.choices import Choices
+from ..outputs.source import Source
+from .base import OpenQuakeAlgorithm, tr
+from .parameters import (
+    CALCULATION_ID,
+    InvalidParameter,
+    advanced,
+    id_parameter,
+    read_flag,
+    read_id,
+    read_text,
+    read_word,
+    server_parameters,
+    text_parameter,
+    with_help,
+)
+from .reporter import Reporter
+from .styling import read_style, style_parameters
+
+OUTPUT_TYPE = "OUTPUT_TYPE"
+OUTPUT = "OUTPUT"
+COUNT = "COUNT"
+STYLED_FIELD = "STYLED_FIELD"
+GEOMETRIES = ("auto", "point", "polygon", "line", "cell", "none")
+
+_postprocessors: dict[str, QgsProcessingLayerPostProcessorInterface] = {}
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a load needs, read and checked."""
+
+    calculation_id: int
+    output_type: str
+    choices: Choices
+    style: style.StyleChoices
+
+
+class LoadOutputAsLayer(OpenQuakeAlgorithm):
+    """Load an output of a calculation as a layer."""
+
+    ID = "loadoutputaslayer"
+    NAME = "Load Output as Layer"
+    GROUP = "outputs"
+    TAGS = ("map", "hazard map", "layer", "style", "import")
+    HELP = (
+        "Loads an output of a calculation as a layer with the style of the field: hazard maps as "
+        "points or cells with comparable classes, any other output by its CSV export, as points "
+        "where it has coordinates, else as a table.\n\n"
+        "All choices are optional. A choice that the output does not have is an error that names "
+        "those it has, so an impossible one is a way to see them.\n\n"
+        "Style, field titles with units and the origin of the values are stored with the layer."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.addParameter(
+            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
+        )
+        self.addParameter(
+            with_help(
+                text_parameter(OUTPUT_TYPE, tr("Output"), "", default="hmaps"),
+                tr("Type of the output (hmaps, hcurves, …), its title, or its id."),
+            )
+        )
+        for name, title, text in (
+            (
+                "KIND",
+                tr("Statistic or realization"),
+                tr(
+                    "mean, quantile-0.15, median, max, std, rlz-3, rlz-0..9, rlzs, or all (all "
+                    "statistics). Empty: the mean."
+                ),
+            ),
+            (
+                "IMT",
+                tr("Intensity measure type"),
+                tr("PGA, SA(0.2), …; several with commas. Empty: all."),
+            ),
+            (
+                "POE",
+                tr("Probability of exceedance"),
+                tr("0.1, 10% or 475y (return period); several with commas. Empty: all."),
+            ),
+        ):
+            self.addParameter(text_parameter(name, title, text))
+        self.addParameter(
+            advanced(
+                text_parameter(
+                    "MEMBER",
+                    tr("Member"),
+                    tr("Which file of an output that has several. Empty: all of the first kind."),
+                )
+            )
+        )
+        self.addParameter(
+            advanced(
+                with_help(
+                    QgsProcessingParameterBoolean("LONG_FORMAT", tr("Long format"), False),
+                    tr("One row per site and value, instead of one field per value."),
+                )
+            )
+        )
+        geometry = QgsProcessingParameterEnum(
+            "GEOMETRY",
+            tr("Geometry"),
+            list(GEOMETRIES),
+            defaultValue="auto",
+            usesStaticStrings=True,
+        )
+        self.addParameter(
+            advanced(
+                with_help(geometry, tr("cell: sites of a regular grid as the cells around them."))
+            )
+        )
+        for parameter in (*style_parameters(tr), *server_parameters(tr)):
+            self.addParameter(parameter)
+        self.addParameter(
+            QgsProcessingParameterFeatureSink(
+                OUTPUT, tr("Layer"), QgsProcessing.SourceType.TypeVector
+            )
+        )
+        self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of rows")))
+        self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
+
+    def validate(self, parameters, context) -> LoadRequest:
+        def text(name: str) -> str:
+            return read_text(self, parameters, name, context)
+
+        _refuse_dead_layer(parameters.get(OUTPUT))
+        chosen = read_style(self, parameters, context)
+        return LoadRequest(
+            calculation_id=read_id(self, parameters, CALCULATION_ID, context),
+            output_type=text(OUTPUT_TYPE),
+            choices=Choices(
+                kind=text("KIND"),
+                imt=text("IMT"),
+                poe=text("POE"),
+                member=text("MEMBER"),
+                geometry=read_word(self, parameters, "GEOMETRY", context, GEOMETRIES) or "auto",
+                long_format=read_flag(self, parameters, "LONG_FORMAT", context),
+                style_field=chosen.field,
+            ),
+            style=chosen,
+        )
+
+    def execute(
+        self, request: LoadRequest, client: EngineClient, report: Reporter, parameters, context
+    ) -> dict:
+        calculation = client.calculation(request.calculation_id)
+        outputs = client.outputs(calculation.id)
+        if not outputs and calculation.status not in SUCCEEDED:
+            raise InvalidChoice(
+                f"Calculation {calculation.id} is {calculation.status} and has no outputs."
+            )
+        output = catalogue.find_output(outputs, request.output_type, calculation.id)
+        report.info(f"{output.name} of calculation {calculation.id}: {calculation.description}")
+        report.phase(f"Fetching {output.name}")
+        with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
+            source = Source(client, calculation, output, Path(folder), report.span(2, 50))
+            table = catalogue.read(source, request.choices)
+            wanted = style.merged(table, request.style)
+            for note in table.notes:
+                report.warn(note)
+            report.progress(50)
+            report.phase(f"Writing {table.rows} rows")
+            values = ColumnValues(table, wanted.field if wanted else "")
+
+            def finish(layer, first: int) -> None:
+                metadata.describe(layer, table, first)
+                if wanted is not None:
+                    column = table.column(wanted.field)
+                    style.apply(layer, first, table, column, wanted, values.array(), request.style)
+                for problem in (style.store(layer), metadata.store(layer)):
+                    if problem:
+                        report.warn(problem)
+
+            def progress(share: float) -> None:
+                report.wait.check()
+                report.progress(50 + 50 * share)
+
+            written = sink.write(self, parameters, OUTPUT, context, values.table, finish, progress)
+        for sentence in written.renamed:
+            report.warn(sentence)
+        self._style_on_load(written, table.title, context)
+        report.info(f"{table.title}: {table.rows} rows")
+        return {
+            OUTPUT: written.destination,
+            COUNT: table.rows,
+            STYLED_FIELD: wanted.field if wanted else "",
+        }
+
+    def _style_on_load(self, written: sink.Written, title: str, context) -> None:
+        """Let QGIS set the title, and the style where the file cannot carry it, when it loads."""
+        if not context.willLoadLayerOnCompletion(written.destination):
+            return
+        details = context.layerToLoadOnCompletionDetails(written.destination)
+        details.name = title
+        # QGIS keeps no reference: held here until it is called
+        processor = _Styler(written)
+        _postprocessors[written.destination] = processor
+        details.setPostProcessor(processor)
+
+
+class _Styler(QgsProcessingLayerPostProcessorInterface):
+    """Gives the loaded layer what the written one has."""
+
+    def __init__(self, written: sink.Written) -> None:
+        super().__init__()
+        self._destination = written.destination
+        self._layer = written.layer.clone()
+
+    def postProcessLayer(self, layer, context, feedback) -> None:
+        if self._layer.renderer() is not None and layer.renderer() is not None:
+            layer.setRenderer(self._layer.renderer().clone())
+        for i in range(min(layer.fields().count(), self._layer.fields().count())):
+            layer.setFieldAlias(i, self._layer.attributeAlias(i))
+        layer.setMetadata(self._layer.metadata())
+        layer.setName(self._layer.name())
+        layer.triggerRepaint()
+        _postprocessors.pop(self._destination, None)
+
+
+def _refuse_dead_layer(value) -> None:
+    """Refuse a layer in memory where it dies with the process and success would be a lie."""
+    if QgsApplication.platform() != "qgis_process":
+        return
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    if value in ("TEMPORARY_OUTPUT", "memory:"):
+        raise InvalidParameter(
+            "A temporary layer is gone when qgis_process ends; give a file: OUTPUT=map.gpkg."
+        )

@@ -1,0 +1,180 @@
+"""Parameters that several algorithms share, and the only ways to read them.
+
+A model of QGIS 3.22 calls no checks for its children and gives empty optional values as 0 or "";
+``qgis_process`` gives text; dialogs give numbers. The readers here take all of that and return None
+for what was not given. No algorithm reads a parameter in another way.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from qgis.core import (
+    QgsProcessingParameterAuthConfig,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+    QgsProperty,
+)
+
+from ..engine.errors import EngineError
+
+SERVER = "SERVER"
+AUTHCFG = "AUTHCFG"
+CALCULATION_ID = "CALCULATION_ID"
+
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+
+
+class InvalidParameter(EngineError):
+    """A parameter's value cannot be used; the message names it."""
+
+
+def advanced(parameter):
+    """Return the parameter marked as advanced."""
+    flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+    parameter.setFlags(parameter.flags() | flag)
+    return parameter
+
+
+def with_help(parameter, text: str):
+    """Return the parameter with its help text."""
+    parameter.setHelp(text)
+    return parameter
+
+
+def text_parameter(name: str, description: str, text: str, default=None, multi_line=False):
+    """Return an optional text parameter."""
+    parameter = QgsProcessingParameterString(
+        name, description, defaultValue=default, multiLine=multi_line, optional=True
+    )
+    return with_help(parameter, text)
+
+
+def id_parameter(name: str, description: str, text: str, optional: bool = False):
+    """Return a parameter for a calculation's id; no default and no minimum, see :func:`read_id`."""
+    parameter = QgsProcessingParameterNumber(
+        name, description, QgsProcessingParameterNumber.Type.Integer, optional=optional
+    )
+    return with_help(parameter, text)
+
+
+def server_parameters(tr) -> list:
+    """Return SERVER and AUTHCFG, which every algorithm has that talks to a server."""
+    return [
+        advanced(
+            text_parameter(
+                SERVER,
+                tr("Server"),
+                tr(
+                    "Address of the OpenQuake engine's server, with its path prefix if it has one. "
+                    "Empty: the environment variable OPENQUAKE_SERVER, else "
+                    "http://127.0.0.1:8800."
+                ),
+            )
+        ),
+        advanced(
+            with_help(
+                QgsProcessingParameterAuthConfig(AUTHCFG, tr("Authentication"), optional=True),
+                tr(
+                    "Authentication configuration (method Basic) with the user name and password "
+                    "for this server. Not needed for servers that ask for no login."
+                ),
+            )
+        ),
+    ]
+
+
+def _plain(algorithm, parameters: dict, name: str, context):
+    """Return a parameter's value with its default and, where it is data-defined, evaluated."""
+    value = parameters.get(name)
+    if value is None:
+        definition = algorithm.parameterDefinition(name)
+        value = definition.defaultValue() if definition is not None else None
+    if isinstance(value, QgsProperty):
+        value, _ = value.value(context.expressionContext(), None)
+    if value is None or str(value) in ("", "NULL"):
+        return None
+    return value
+
+
+def read_text(algorithm, parameters: dict, name: str, context) -> str:
+    """Return a text without spaces around it, "" if there is none."""
+    value = _plain(algorithm, parameters, name, context)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def read_number(algorithm, parameters: dict, name: str, context) -> float | None:
+    """Return a number, None if none was given."""
+    value = _plain(algorithm, parameters, name, context)
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidParameter(f"{name} must be a number, not “{value}”.")
+    return number
+
+
+def read_integer(algorithm, parameters: dict, name: str, context) -> int | None:
+    """Return a whole number, None if none was given."""
+    number = read_number(algorithm, parameters, name, context)
+    if number is not None and not number.is_integer():
+        raise InvalidParameter(f"{name} must be a whole number, not {number}.")
+    return None if number is None else int(number)
+
+
+def read_id(algorithm, parameters: dict, name: str, context) -> int:
+    """Return a calculation's id; 0 is what a dialog shows when nothing was chosen."""
+    number = read_integer(algorithm, parameters, name, context)
+    if number is None or number < 1:
+        got = "" if number is None else f", not {number}"
+        raise InvalidParameter(f"Choose a calculation: {name} must be its id, 1 or more{got}.")
+    return number
+
+
+def read_optional_id(algorithm, parameters: dict, name: str, context) -> int | None:
+    """Return a calculation's id, None if none was given; 0 is an error, not "none"."""
+    if _plain(algorithm, parameters, name, context) is None:
+        return None
+    return read_id(algorithm, parameters, name, context)
+
+
+def read_flag(algorithm, parameters: dict, name: str, context) -> bool:
+    """Return a boolean; QGIS itself reads "no" and "off" as true."""
+    value = _plain(algorithm, parameters, name, context)
+    text = str(value).strip().lower()
+    if text in _TRUE or value is True:
+        return True
+    if text in _FALSE or value is False or value is None:
+        return False
+    raise InvalidParameter(f"{name} must be true or false, not “{value}”.")
+
+
+def read_path(algorithm, parameters: dict, name: str, context) -> Path | None:
+    """Return a path on this computer, None if none was given; ``~`` is the user's home."""
+    text = read_text(algorithm, parameters, name, context)
+    return Path(text).expanduser() if text else None
+
+
+def read_paths(algorithm, parameters: dict, name: str, context) -> list[Path]:
+    """Return several paths: a list, or text with ``;`` between them."""
+    value = _plain(algorithm, parameters, name, context)
+    if value is None:
+        return []
+    parts = value if isinstance(value, (list, tuple)) else str(value).split(";")
+    return [Path(str(part).strip()).expanduser() for part in parts if str(part).strip()]
+
+
+def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str, ...]) -> str:
+    """Return one of the words of an enum with static strings; "" if none was given."""
+    text = read_text(algorithm, parameters, name, context).lower()
+    if text and text not in words:
+        raise InvalidParameter(f"{name} may be {', '.join(words)}; not “{text}”.")
+    return text

@@ -1,0 +1,286 @@
+"""The steps that running algorithms share: submit, follow, abort on cancel, tell how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from ..engine import job
+from ..engine.calculation import SUCCEEDED, Calculation, LogRecord
+from ..engine.client import EngineClient
+from ..engine.errors import (
+    CalculationFailed,
+    Cancelled,
+    EngineError,
+    SubmissionRefused,
+    SubmissionUnknown,
+    Unreachable,
+)
+from ..engine.wait import Wait
+from ..engine.watch import abort, check_succeeded, follow, refusal
+from .parameters import CALCULATION_ID, SERVER, InvalidParameter
+from .reporter import Reporter, SecondInterrupt, serve_events
+
+PACK = 0.03  # share of a run that packing and uploading take in the progress
+UPLOAD = 0.05
+
+
+class LogFile:
+    """The whole log in a file, which appears under its name only when it is complete.
+
+    A log that broke off stays beside it, with ``.part`` at the end of its name.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.problem = ""
+        self._file: IO[str] | None = None
+        self._seen: dict[int, int] = {}
+        self._whole = False
+
+    @property
+    def part(self) -> Path:
+        """Where the log grows."""
+        return self.path.with_name(self.path.name + ".part")
+
+    def __enter__(self) -> LogFile:
+        if self.path is not None:
+            try:
+                self._file = self.part.open("w", encoding="utf-8")
+            except OSError as error:
+                raise EngineError(
+                    f"The log file {self.path} cannot be written ({error.strerror})."
+                ) from error
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._file is None:
+            return
+        with suppress(OSError):  # the same fault again that write() has met
+            self._file.close()
+        if self._whole and not self.problem:
+            self.part.replace(self.path)
+        elif not self._seen:
+            self.part.unlink(missing_ok=True)
+
+    def write(self, calculation_id: int, records: Sequence[LogRecord]) -> None:
+        """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""
+        if self._file is None:
+            return
+        self._seen[calculation_id] = self._seen.get(calculation_id, 0) + len(records)
+        if self.problem:
+            return
+        try:
+            self._file.writelines(f"{record}\n" for record in records)
+            self._file.flush()
+        except OSError as error:
+            self.problem = f"the log file {self.path} could not be written ({error.strerror})"
+
+    def finish(self, client: EngineClient, calculation_id: int) -> None:
+        """Append what the calculation has logged since; the log is whole then."""
+        if self._file is None:
+            return
+        while records := client.log(calculation_id, self._seen.get(calculation_id, 0)):
+            self.write(calculation_id, records)
+        self._whole = True
+
+
+def run_package(
+    client: EngineClient,
+    report: Reporter,
+    request,
+    package: job.JobPackage,
+    hazard_id: int | None,
+    folder: Path,
+    log: LogFile,
+    begin: float,
+    end: float,
+) -> tuple[int, str]:
+    """Pack, upload and follow one job between two points of the progress; return id and status."""
+    width = end - begin
+    for warning in package.warnings:
+        report.warn(warning)
+    files = ", ".join(member.name for member in package.members)
+    report.info(f"Job {package.ini}: {len(package.members)} files ({files})")
+    if hazard_id is None and package.hazard_calculation_id is not None:
+        hazard_id = package.hazard_calculation_id
+        report.info(f"Based on calculation {hazard_id}, as the .ini says")
+    for name, value in package.overrides.items():
+        report.info(f"Changed: {name} = {value}")
+    if hazard_id is not None:
+        check_hazard(client, hazard_id)
+    # a zip that needs no change goes up as it is
+    archive = package.archive or _pack(report, package, folder, begin, begin + width * PACK)
+    report.phase("Uploading the job")
+    newest = client.calculations(limit=1)
+    try:
+        calculation_id = client.submit(
+            archive,
+            package.ini.rpartition("/")[2],
+            hazard_id,
+            report.span(begin + width * PACK, begin + width * UPLOAD),
+        )
+    except SubmissionRefused as error:
+        raise _refused(error) from error
+    except (SubmissionUnknown, Cancelled) as error:
+        raise type(error)(
+            _unknown(client, error, package.description, newest[0].id if newest else 0)
+        ) from error
+    report.info(f"Calculation {calculation_id} submitted to {client.url}")
+    status = watch(client, report, request, calculation_id, log, begin + width * UPLOAD, end)
+    return calculation_id, status
+
+
+def _pack(
+    report: Reporter, package: job.JobPackage, folder: Path, begin: float, end: float
+) -> Path:
+    report.phase("Packing the job")
+    packed = report.span(begin, end)
+
+    def packing(done: int, total: int) -> None:
+        report.wait.check()
+        packed(done, total)
+
+    archive = folder / "job.zip"
+    try:
+        job.write_archive(package, archive, packing)
+    except OSError as error:
+        raise EngineError(f"The job cannot be packed in {folder} ({error.strerror}).") from error
+    return archive
+
+
+def check_hazard(client: EngineClient, calculation_id: int) -> Calculation:
+    """Return the calculation to build on; it must exist and have ended well."""
+    calculation = client.calculation(calculation_id)
+    if not calculation.is_final:
+        raise InvalidParameter(
+            f"Calculation {calculation_id} is {calculation.status}; wait until it is complete."
+        )
+    if not calculation.succeeded:
+        raise InvalidParameter(
+            f"Calculation {calculation_id} is {calculation.status}; nothing can be based on it."
+        )
+    return calculation
+
+
+def start_on_server(client: EngineClient, report: Reporter, request) -> int:
+    """Start a job that is on the server's disk; return its id."""
+    if request.hazard_calculation_id is not None:
+        check_hazard(client, request.hazard_calculation_id)
+    report.phase("Submitting the job")
+    try:
+        calculation_id = client.submit_on_server(
+            request.job_on_server, request.hazard_calculation_id
+        )
+    except SubmissionRefused as error:
+        raise _refused(error) from error
+    report.info(f"Calculation {calculation_id} submitted to {client.url}")
+    return calculation_id
+
+
+def _refused(error: SubmissionRefused) -> EngineError:
+    if error.calculation_id is None:
+        return SubmissionRefused(refusal(error))
+    return CalculationFailed(refusal(error), error.calculation_id, "failed")
+
+
+def _unknown(client: EngineClient, error: EngineError, description: str, newest: int) -> str:
+    """Say which calculations may be the one whose submission broke off; attach to none."""
+    what = str(error).rstrip(".")
+    wait = client.transport.wait
+    client.transport.wait = Wait(idle=serve_events)
+    try:
+        rows = client.calculations(limit=20)
+    except EngineError:
+        return f"Calculation submitted, state unknown: {what}. Look for it in the server's list."
+    finally:
+        client.transport.wait = wait
+    since = [str(c.id) for c in rows if c.id > newest and c.description == description]
+    if not since:
+        if isinstance(error, Cancelled):
+            return "Cancelled by the user; nothing was submitted."
+        return (
+            f"Calculation submitted, state unknown: {what}. None with this description has "
+            "appeared on the server, so it has probably not started."
+        )
+    return (
+        f"Calculation submitted, state unknown: {what}. With the same description has appeared "
+        f"since: calculation {', '.join(since)}. Nothing was repeated."
+    )
+
+
+def watch(
+    client: EngineClient,
+    report: Reporter,
+    request,
+    calculation_id: int,
+    log: LogFile,
+    begin: float,
+    end: float,
+) -> str:
+    """Follow a calculation that this run started and return its final status.
+
+    Returns ``submitted`` at once where the user does not want to wait. Cancel aborts it.
+    """
+    if not request.wait:
+        report.info(f"Calculation {calculation_id} goes on; its id brings you back to it.")
+        return "submitted"
+    rest = f"the whole log: algorithm Get Log, calculation {calculation_id}."
+    status = "submitted"
+    try:
+        for update in follow(client, calculation_id):
+            log.write(calculation_id, update.records)
+            report.records(update.records, rest)
+            if update.note:
+                report.warn(update.note)
+            report.phase(f"Calculation {calculation_id}: {update.text}")
+            report.progress(begin + (end - begin) * update.percent / 100)
+            status = update.calculation.status
+    except Cancelled:
+        raise Cancelled(_abort(client, report, calculation_id, log)) from None
+    except Unreachable as error:
+        raise Unreachable(
+            f"Calculation {calculation_id} submitted, state unknown: {error}"
+        ) from error
+    log.finish(client, calculation_id)
+    return status
+
+
+def _abort(client: EngineClient, report: Reporter, calculation_id: int, log: LogFile) -> str:
+    """Abort what this run started and return the sentence to end with."""
+    report.info(
+        f"Cancelled: aborting calculation {calculation_id}. "
+        "Ctrl-C again leaves at once, and the calculation may go on."
+    )
+    with SecondInterrupt() as second:
+        client.transport.wait = Wait(lambda: second.pressed, serve_events)
+        try:
+            status = abort(client, calculation_id)
+            log.finish(client, calculation_id)
+        except Cancelled:
+            return f"Calculation {calculation_id} was left while being aborted; it may go on."
+        except EngineError as error:
+            return f"Calculation {calculation_id} could not be aborted: {error}"
+    if status == "aborted":
+        return f"Calculation {calculation_id} aborted: cancelled by the user."
+    return f"Calculation {calculation_id} had ended ({status}) before it could be aborted."
+
+
+def outcome(
+    client: EngineClient, calculation_id: int, status: str, fail_on_failed: bool, log: LogFile
+) -> dict[str, object]:
+    """Return the outputs of a run, or raise :class:`CalculationFailed` with the engine's reason."""
+    if fail_on_failed and status not in SUCCEEDED and status != "submitted":
+        check_succeeded(client, client.calculation(calculation_id))
+    word = "complete" if status in SUCCEEDED else status
+    if status == "failed":
+        with suppress(EngineError):
+            try:
+                check_succeeded(client, client.calculation(calculation_id))
+            except CalculationFailed as error:
+                word = error.status
+    if log.problem:
+        raise EngineError(f"Calculation {calculation_id} {word}, but {log.problem}.")
+    return {CALCULATION_ID: calculation_id, "STATUS": word, SERVER: client.url}
