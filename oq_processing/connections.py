@@ -27,8 +27,8 @@ def resolve(server: str, authcfg: str) -> Connection:
     """Return the server to talk to, and the credentials that belong to it.
 
     ``SERVER`` > environment ``OPENQUAKE_SERVER`` > ``http://127.0.0.1:8800``; ``AUTHCFG`` >
-    ``OPENQUAKE_AUTHCFG``, but only where the server came from the environment too: credentials never
-    go to a server they were not meant for. To be called on the main thread: asking the
+    ``OPENQUAKE_AUTHCFG``, but only where the server came from the environment too: credentials
+    never go to a server they were not meant for. To be called on the main thread: asking the
     authentication database from a worker can hang. Raises :class:`NotAnEngine` for what is no
     address, :class:`NotAllowed` for a configuration that cannot be used.
     """

@@ -7,12 +7,36 @@ from pathlib import Path
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.abortcalculation import AbortCalculation
+from .algorithms.calculationparameters import CalculationParameters
+from .algorithms.calculationreport import CalculationReport
+from .algorithms.deletecalculation import DeleteCalculation
+from .algorithms.downloadoutput import DownloadOutput
+from .algorithms.getlog import GetLog
+from .algorithms.hidecalculation import HideCalculation
+from .algorithms.listcalculations import ListCalculations
+from .algorithms.listoutputs import ListOutputs
 from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.runcalculation import RunCalculation
+from .algorithms.runriskonhazard import RunRiskOnHazard
+from .algorithms.stylelayer import StyleLayer
+from .algorithms.waitforcalculation import WaitForCalculation
 
 ALGORITHMS = (
-    RunCalculation,
+    AbortCalculation,
+    CalculationParameters,
+    CalculationReport,
+    DeleteCalculation,
+    DownloadOutput,
+    GetLog,
+    HideCalculation,
+    ListCalculations,
+    ListOutputs,
     LoadOutputAsLayer,
+    RunCalculation,
+    RunRiskOnHazard,
+    StyleLayer,
+    WaitForCalculation,
 )
 
 

@@ -14,7 +14,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..connections import Connection, resolve
 from ..engine.client import EngineClient
-from ..engine.errors import Cancelled, EngineError
+from ..engine.errors import EngineError
 from ..engine.transport import Transport, new_session
 from .parameters import AUTHCFG, SERVER, read_text
 from .reporter import Reporter
@@ -29,11 +29,11 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("OpenQuake", text)
 
 
-class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
-    """Base of the algorithms that talk to a server.
+class BaseAlgorithm(QgsProcessingAlgorithm):
+    """Base of all algorithms: who they are, and the one validation.
 
     Subclasses set ``ID``, ``NAME``, ``GROUP``, ``TAGS`` and ``HELP``, declare parameters in
-    ``initAlgorithm``, and implement :meth:`validate` and :meth:`execute`.
+    ``initAlgorithm``, and implement :meth:`validate`.
     """
 
     ID = ""
@@ -45,7 +45,6 @@ class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
     def __init__(self) -> None:
         super().__init__()
         self._request = None
-        self._connection: Connection | None = None
 
     def createInstance(self):
         return type(self)()
@@ -80,13 +79,9 @@ class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
     def validate(self, parameters: dict, context):
         """Return what :meth:`execute` needs, read and checked; no request is made here.
 
-        Called by the dialog's check and again by ``prepareAlgorithm``, because models call no checks
-        for their children. Raises :class:`EngineError`.
+        Called by the dialog's check and again by ``prepareAlgorithm``, because models call no
+        checks for their children. Raises :class:`EngineError`.
         """
-        raise NotImplementedError
-
-    def execute(self, request, client: EngineClient, report: Reporter, parameters, context) -> dict:
-        """Do the work and return the outputs. Raises :class:`EngineError`."""
         raise NotImplementedError
 
     def checkParameterValues(self, parameters, context):
@@ -99,6 +94,25 @@ class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
     def prepareAlgorithm(self, parameters, context, feedback) -> bool:
         try:
             self._request = self.validate(parameters, context)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        return True
+
+
+class OpenQuakeAlgorithm(BaseAlgorithm):
+    """Base of the algorithms that talk to a server; subclasses implement :meth:`execute` too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connection: Connection | None = None
+
+    def execute(self, request, client: EngineClient, report: Reporter, parameters, context) -> dict:
+        """Do the work and return the outputs. Raises :class:`EngineError`."""
+        raise NotImplementedError
+
+    def prepareAlgorithm(self, parameters, context, feedback) -> bool:
+        super().prepareAlgorithm(parameters, context, feedback)
+        try:
             self._connection = resolve(
                 read_text(self, parameters, SERVER, context),
                 read_text(self, parameters, AUTHCFG, context),
@@ -117,9 +131,8 @@ class OpenQuakeAlgorithm(QgsProcessingAlgorithm):
             version = client.engine_version()
             report.info(f"OpenQuake Engine {version}, QGIS {Qgis.QGIS_VERSION}")
             return self.execute(self._request, client, report, parameters, context)
-        except Cancelled as error:
-            raise QgsProcessingException(str(error)) from error
         except EngineError as error:
+            # a cancel too: returning would exit 0 and feed an id of 0 to the next step of a model
             raise QgsProcessingException(str(error)) from error
         finally:
             transport.close()

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qgis.core import (
-    QgsApplication,
     QgsProcessing,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
@@ -18,6 +16,7 @@ from qgis.core import (
     QgsProcessingParameterFeatureSink,
 )
 
+from .. import profile
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from ..engine.errors import InvalidChoice
@@ -29,13 +28,13 @@ from ..outputs.source import Source
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
     CALCULATION_ID,
-    InvalidParameter,
     advanced,
     id_parameter,
     read_flag,
     read_id,
     read_text,
     read_word,
+    refuse_dead_layer,
     server_parameters,
     text_parameter,
     with_help,
@@ -107,6 +106,11 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
                 tr("Probability of exceedance"),
                 tr("0.1, 10% or 475y (return period); several with commas. Empty: all."),
             ),
+            (
+                "LOSS_TYPE",
+                tr("Loss type"),
+                tr("structural, contents, …; several with commas. Empty: all."),
+            ),
         ):
             self.addParameter(text_parameter(name, title, text))
         self.addParameter(
@@ -152,7 +156,7 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         def text(name: str) -> str:
             return read_text(self, parameters, name, context)
 
-        _refuse_dead_layer(parameters.get(OUTPUT))
+        refuse_dead_layer(parameters.get(OUTPUT))
         chosen = read_style(self, parameters, context)
         return LoadRequest(
             calculation_id=read_id(self, parameters, CALCULATION_ID, context),
@@ -161,6 +165,7 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
                 kind=text("KIND"),
                 imt=text("IMT"),
                 poe=text("POE"),
+                loss_type=text("LOSS_TYPE"),
                 member=text("MEMBER"),
                 geometry=read_word(self, parameters, "GEOMETRY", context, GEOMETRIES) or "auto",
                 long_format=read_flag(self, parameters, "LONG_FORMAT", context),
@@ -184,6 +189,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
             source = Source(client, calculation, output, Path(folder), report.span(2, 50))
             table = catalogue.read(source, request.choices)
+            if changed := profile.overrides_of(client.url, calculation.id):
+                table.provenance["overridden_parameters"] = changed
             wanted = style.merged(table, request.style)
             for note in table.notes:
                 report.warn(note)
@@ -244,15 +251,3 @@ class _Styler(QgsProcessingLayerPostProcessorInterface):
         layer.setName(self._layer.name())
         layer.triggerRepaint()
         _postprocessors.pop(self._destination, None)
-
-
-def _refuse_dead_layer(value) -> None:
-    """Refuse a layer in memory where it dies with the process and success would be a lie."""
-    if QgsApplication.platform() != "qgis_process":
-        return
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink.staticValue()
-    if value in ("TEMPORARY_OUTPUT", "memory:"):
-        raise InvalidParameter(
-            "A temporary layer is gone when qgis_process ends; give a file: OUTPUT=map.gpkg."
-        )

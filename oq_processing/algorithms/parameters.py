@@ -11,6 +11,9 @@ import math
 from pathlib import Path
 
 from qgis.core import (
+    QgsExpression,
+    QgsApplication,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterAuthConfig,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterNumber,
@@ -94,6 +97,11 @@ def _plain(algorithm, parameters: dict, name: str, context):
         definition = algorithm.parameterDefinition(name)
         value = definition.defaultValue() if definition is not None else None
     if isinstance(value, QgsProperty):
+        expression = QgsExpression(value.asExpression())
+        # evaluated on its own: of a QgsProperty, an error and NULL look the same
+        expression.evaluate(context.expressionContext())
+        if expression.hasParserError() or expression.hasEvalError():
+            raise InvalidParameter(f"{name} cannot be evaluated ({value.asExpression()}).")
         value, _ = value.value(context.expressionContext(), None)
     if value is None or str(value) in ("", "NULL"):
         return None
@@ -114,7 +122,7 @@ def read_number(algorithm, parameters: dict, name: str, context) -> float | None
     if value is None:
         return None
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
@@ -149,10 +157,15 @@ def read_optional_id(algorithm, parameters: dict, name: str, context) -> int | N
 def read_flag(algorithm, parameters: dict, name: str, context) -> bool:
     """Return a boolean; QGIS itself reads "no" and "off" as true."""
     value = _plain(algorithm, parameters, name, context)
+    if value is None:  # an empty text is no answer: what the parameter says of itself counts
+        definition = algorithm.parameterDefinition(name)
+        value = bool(definition.defaultValue()) if definition is not None else False
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = str(value).strip().lower()
-    if text in _TRUE or value is True:
+    if text in _TRUE:
         return True
-    if text in _FALSE or value is False or value is None:
+    if text in _FALSE:
         return False
     raise InvalidParameter(f"{name} must be true or false, not “{value}”.")
 
@@ -178,3 +191,15 @@ def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str,
     if text and text not in words:
         raise InvalidParameter(f"{name} may be {', '.join(words)}; not “{text}”.")
     return text
+
+
+def refuse_dead_layer(value) -> None:
+    """Refuse a layer in memory where it dies with the process and success would be a lie."""
+    if QgsApplication.platform() != "qgis_process":
+        return
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    if value in ("TEMPORARY_OUTPUT", "memory:"):
+        raise InvalidParameter(
+            "A temporary layer is gone when qgis_process ends; give a file: OUTPUT=file.gpkg."
+        )

@@ -35,7 +35,7 @@ from .parameters import (
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile, outcome, run_package, start_on_server, watch
+from .running import LogFile, outcome, run_package, start_on_server, watch_own
 
 JOB = "JOB"
 JOB_INI = "JOB_INI"
@@ -73,14 +73,19 @@ class RunCalculation(OpenQuakeAlgorithm):
     HELP = (
         "Submits a job to the OpenQuake engine and follows it: status, progress and log lines are "
         "shown as they come.\n\n"
-        "A job is a job.ini (the files it refers to are found and sent with it), a zip archive or a "
-        "folder that holds one. The server may be this computer or another one.\n\n"
+        "A job is a job.ini (the files it refers to are found and sent with it), a zip archive or "
+        "a folder that holds one. The server may be this computer or another one.\n\n"
         "Cancel aborts the calculation that this run started. A calculation that fails makes the "
         "algorithm fail with the engine's reason, unless Fail if the calculation fails is off.\n\n"
         "CALCULATION_ID can feed the next step of a model."
     )
 
     def initAlgorithm(self, configuration=None) -> None:
+        self._add_job()
+        self._add_hazard(optional=True)
+        self._add_options()
+
+    def _add_job(self) -> None:
         job_file = QgsProcessingParameterFile(
             JOB,
             tr("Job"),
@@ -91,9 +96,8 @@ class RunCalculation(OpenQuakeAlgorithm):
         self.addParameter(
             with_help(job_file, tr("A job.ini, a zip archive, or a folder (typed or dropped)."))
         )
-        self._add_common_parameters(hazard_optional=True)
 
-    def _add_common_parameters(self, hazard_optional: bool) -> None:
+    def _add_hazard(self, optional: bool) -> None:
         hazard = id_parameter(
             HAZARD_CALCULATION_ID,
             tr("Hazard calculation"),
@@ -101,9 +105,11 @@ class RunCalculation(OpenQuakeAlgorithm):
                 "Id of the finished calculation that this one is based on. Empty: what the job.ini "
                 "says, if it says a number."
             ),
-            optional=hazard_optional,
+            optional=optional,
         )
         self.addParameter(hazard)
+
+    def _add_options(self) -> None:
         self.addParameter(
             text_parameter(
                 JOB_INI,
@@ -223,13 +229,16 @@ class RunCalculation(OpenQuakeAlgorithm):
         with LogFile(request.log) as log:
             if request.job_on_server:
                 calculation_id = start_on_server(client, report, request)
-                status = watch(client, report, request, calculation_id, log, 5.0, 100.0)
+                status = watch_own(client, report, request, calculation_id, log, 5.0, 100.0)
             else:
                 calculation_id, status = self._run_packages(request, client, report, log)
         results = outcome(client, calculation_id, status, request.fail_on_failed, log)
         if request.log is not None:
             results[LOG] = str(request.log)
         return results
+
+    def check_package(self, package, client: EngineClient, report: Reporter, hazard_id) -> None:
+        """Warn of what looks wrong about a job before it is sent."""
 
     def _run_packages(self, request, client, report, log) -> tuple[int, str]:
         report.phase(tr("Reading the job"))
@@ -240,6 +249,7 @@ class RunCalculation(OpenQuakeAlgorithm):
             for i, package in enumerate(packages):
                 last = i == len(packages) - 1
                 begin, end = share * i, share * (i + 1)
+                self.check_package(package, client, report, hazard_id)
                 calculation_id, status = run_package(
                     client, report, request, package, hazard_id, Path(folder), log, begin, end
                 )

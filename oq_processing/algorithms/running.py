@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from .. import profile
 from ..engine import job
 from ..engine.calculation import SUCCEEDED, Calculation, LogRecord
 from ..engine.client import EngineClient
@@ -14,6 +16,7 @@ from ..engine.errors import (
     CalculationFailed,
     Cancelled,
     EngineError,
+    ServerFault,
     SubmissionRefused,
     SubmissionUnknown,
     Unreachable,
@@ -25,6 +28,10 @@ from .reporter import Reporter, SecondInterrupt, serve_events
 
 PACK = 0.03  # share of a run that packing and uploading take in the progress
 UPLOAD = 0.05
+LOOK_WITHIN = 10.0  # seconds for looking whether a submission that broke off has started
+# what the engine calls a calculation whose job it is still reading, and one without description
+WAITING_TO_START = "Calculation waiting to start"
+NO_DESCRIPTION = "no description"
 
 
 class LogFile:
@@ -47,6 +54,8 @@ class LogFile:
 
     def __enter__(self) -> LogFile:
         if self.path is not None:
+            if self.path.is_dir():
+                raise EngineError(f"The log file {self.path} cannot be written (it is a folder).")
             try:
                 self._file = self.part.open("w", encoding="utf-8")
             except OSError as error:
@@ -58,10 +67,15 @@ class LogFile:
     def __exit__(self, *_) -> None:
         if self._file is None:
             return
-        with suppress(OSError):  # the same fault again that write() has met
+        try:
             self._file.close()
+        except OSError as error:
+            self.problem = self.problem or self._problem(error)
         if self._whole and not self.problem:
-            self.part.replace(self.path)
+            try:
+                self.part.replace(self.path)
+            except OSError as error:
+                self.problem = self._problem(error)
         elif not self._seen:
             self.part.unlink(missing_ok=True)
 
@@ -69,14 +83,17 @@ class LogFile:
         """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""
         if self._file is None:
             return
+        self._whole = False
         self._seen[calculation_id] = self._seen.get(calculation_id, 0) + len(records)
         if self.problem:
             return
         try:
             self._file.writelines(f"{record}\n" for record in records)
-            self._file.flush()
         except OSError as error:
-            self.problem = f"the log file {self.path} could not be written ({error.strerror})"
+            self.problem = self._problem(error)
+
+    def _problem(self, error: OSError) -> str:
+        return f"the log file {self.path} could not be written ({error.strerror})"
 
     def finish(self, client: EngineClient, calculation_id: int) -> None:
         """Append what the calculation has logged since; the log is whole then."""
@@ -84,6 +101,10 @@ class LogFile:
             return
         while records := client.log(calculation_id, self._seen.get(calculation_id, 0)):
             self.write(calculation_id, records)
+        self.whole()
+
+    def whole(self) -> None:
+        """Say that nothing is missing, so that the file may appear under its name."""
         self._whole = True
 
 
@@ -114,22 +135,18 @@ def run_package(
     # a zip that needs no change goes up as it is
     archive = package.archive or _pack(report, package, folder, begin, begin + width * PACK)
     report.phase("Uploading the job")
-    newest = client.calculations(limit=1)
-    try:
-        calculation_id = client.submit(
+
+    def upload() -> int:
+        return client.submit(
             archive,
             package.ini.rpartition("/")[2],
             hazard_id,
             report.span(begin + width * PACK, begin + width * UPLOAD),
         )
-    except SubmissionRefused as error:
-        raise _refused(error) from error
-    except (SubmissionUnknown, Cancelled) as error:
-        raise type(error)(
-            _unknown(client, error, package.description, newest[0].id if newest else 0)
-        ) from error
-    report.info(f"Calculation {calculation_id} submitted to {client.url}")
-    status = watch(client, report, request, calculation_id, log, begin + width * UPLOAD, end)
+
+    calculation_id = _submitted(client, report, upload, package.description or NO_DESCRIPTION)
+    profile.remember_overrides(client.url, calculation_id, package.overrides)
+    status = watch_own(client, report, request, calculation_id, log, begin + width * UPLOAD, end)
     return calculation_id, status
 
 
@@ -170,12 +187,28 @@ def start_on_server(client: EngineClient, report: Reporter, request) -> int:
     if request.hazard_calculation_id is not None:
         check_hazard(client, request.hazard_calculation_id)
     report.phase("Submitting the job")
+    return _submitted(
+        client,
+        report,
+        lambda: client.submit_on_server(request.job_on_server, request.hazard_calculation_id),
+        None,
+    )
+
+
+def _submitted(
+    client: EngineClient, report: Reporter, submit: Callable[[], int], description: str | None
+) -> int:
+    """Submit once; return the id, or raise with all that is known of what may have started."""
+    newest = client.calculations(limit=1)
     try:
-        calculation_id = client.submit_on_server(
-            request.job_on_server, request.hazard_calculation_id
-        )
+        calculation_id = submit()
     except SubmissionRefused as error:
         raise _refused(error) from error
+    except SubmissionUnknown as error:
+        what = str(error).rstrip(".")
+        report.info(f"{what}; looking whether the calculation has started")
+        found = _look(client, description, newest[0].id if newest else 0)
+        raise SubmissionUnknown(f"Calculation submitted, state unknown: {what}. {found}") from error
     report.info(f"Calculation {calculation_id} submitted to {client.url}")
     return calculation_id
 
@@ -186,32 +219,36 @@ def _refused(error: SubmissionRefused) -> EngineError:
     return CalculationFailed(refusal(error), error.calculation_id, "failed")
 
 
-def _unknown(client: EngineClient, error: EngineError, description: str, newest: int) -> str:
-    """Say which calculations may be the one whose submission broke off; attach to none."""
-    what = str(error).rstrip(".")
+def _look(client: EngineClient, description: str | None, newest: int) -> str:
+    """Say which calculation may be the one whose submission broke off; attach to none.
+
+    ``description`` None stands for any.
+    """
+    end = time.monotonic() + LOOK_WITHIN
     wait = client.transport.wait
-    client.transport.wait = Wait(idle=serve_events)
+    # not until the user cancels: that may be what broke the submission off
+    client.transport.wait = Wait(lambda: time.monotonic() > end, serve_events)
     try:
         rows = client.calculations(limit=20)
     except EngineError:
-        return f"Calculation submitted, state unknown: {what}. Look for it in the server's list."
+        return "Look for it in the server's list before you try again."
     finally:
         client.transport.wait = wait
-    since = [str(c.id) for c in rows if c.id > newest and c.description == description]
-    if not since:
-        if isinstance(error, Cancelled):
-            return "Cancelled by the user; nothing was submitted."
-        return (
-            f"Calculation submitted, state unknown: {what}. None with this description has "
-            "appeared on the server, so it has probably not started."
-        )
+    likely = (description, WAITING_TO_START)
+    since = [
+        f"{c.id} ({c.status})"
+        for c in rows
+        if c.id > newest and (description is None or c.description in likely)
+    ]
+    if since:
+        return f"It may be calculation {', '.join(since)}, which is new. Nothing was repeated."
     return (
-        f"Calculation submitted, state unknown: {what}. With the same description has appeared "
-        f"since: calculation {', '.join(since)}. Nothing was repeated."
+        "No such calculation has appeared on the server so far; "
+        "look at its list before you try again."
     )
 
 
-def watch(
+def watch_own(
     client: EngineClient,
     report: Reporter,
     request,
@@ -227,23 +264,39 @@ def watch(
     if not request.wait:
         report.info(f"Calculation {calculation_id} goes on; its id brings you back to it.")
         return "submitted"
-    rest = f"the whole log: algorithm Get Log, calculation {calculation_id}."
-    status = "submitted"
     try:
-        for update in follow(client, calculation_id):
-            log.write(calculation_id, update.records)
-            report.records(update.records, rest)
-            if update.note:
-                report.warn(update.note)
-            report.phase(f"Calculation {calculation_id}: {update.text}")
-            report.progress(begin + (end - begin) * update.percent / 100)
-            status = update.calculation.status
+        return watch(client, report, calculation_id, log, begin, end)
     except Cancelled:
         raise Cancelled(_abort(client, report, calculation_id, log)) from None
     except Unreachable as error:
         raise Unreachable(
             f"Calculation {calculation_id} submitted, state unknown: {error}"
         ) from error
+
+
+def watch(
+    client: EngineClient,
+    report: Reporter,
+    calculation_id: int,
+    log: LogFile,
+    begin: float = 0.0,
+    end: float = 100.0,
+) -> str:
+    """Follow any calculation and return its final status.
+
+    Shows status, progress and log lines; Cancel raises :class:`Cancelled` and leaves the
+    calculation alone.
+    """
+    rest = f"the whole log: algorithm Get Log, calculation {calculation_id}."
+    status = "submitted"
+    for update in follow(client, calculation_id):
+        log.write(calculation_id, update.records)
+        report.records(update.records, rest)
+        if update.note:
+            report.warn(update.note)
+        report.phase(f"Calculation {calculation_id}: {update.text}")
+        report.progress(begin + (end - begin) * update.percent / 100)
+        status = update.calculation.status
     log.finish(client, calculation_id)
     return status
 
@@ -258,7 +311,8 @@ def _abort(client: EngineClient, report: Reporter, calculation_id: int, log: Log
         client.transport.wait = Wait(lambda: second.pressed, serve_events)
         try:
             status = abort(client, calculation_id)
-            log.finish(client, calculation_id)
+            with suppress(Unreachable, ServerFault):  # the abort is what matters
+                log.finish(client, calculation_id)
         except Cancelled:
             return f"Calculation {calculation_id} was left while being aborted; it may go on."
         except EngineError as error:

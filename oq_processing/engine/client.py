@@ -14,6 +14,7 @@ from .calculation import Calculation, LogRecord, Output
 from .errors import (
     Cancelled,
     EngineError,
+    Interrupted,
     InvalidOutput,
     NotAllowed,
     NotAnEngine,
@@ -31,7 +32,10 @@ DEFAULT_URL = "http://127.0.0.1:8800"
 API_TIMEOUT = 60.0  # seconds without a byte from the server
 EXPORT_TIMEOUT = 900.0  # exports are computed while we wait: 30 s for 40,000 ruptures
 MAX_ANSWER = 64 * 1024**2  # bytes of an answer that is read into memory
+LIST_PAGE = 1_000
 LOG_PAGE = 10_000  # records of a log fetched in one request
+DOWNLOAD_TRIES = 3  # of a download whose connection breaks in the middle
+DOWNLOAD_AGAIN = 1.0  # seconds between two of them
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 = unknown)."""
@@ -72,12 +76,13 @@ def normalize_url(text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\\]", url):
         shown = text.rpartition("@")[2]
         raise NotAnEngine(f"“{shown}” is not the address of a server; give http(s)://host[:port].")
-    if parts.username is not None or parts.password is not None:
+    if "@" in url:  # anywhere: a password may hold a slash or a question mark
+        host = re.split("[:/?#]", url.rpartition("@")[2])[0]
         raise NotAnEngine(
-            f"The address of {parts.hostname} holds a user name or password; "
+            f"The address of {host} holds a user name or password; "
             "store them in an authentication configuration and give its id as AUTHCFG."
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -133,6 +138,27 @@ class EngineClient:
         query = {"limit": str(limit), "offset": str(offset), **filters}
         rows = self._json(self._get("calc/list", query), list)
         return self._parse(lambda: [Calculation.from_json(row) for row in rows])
+
+    def all_calculations(self, **filters: str) -> Iterator[Calculation]:
+        """Yield all calculations that the user may see, newest first, page by page."""
+        offset = 0
+        seen: set[int] = set()
+        while page := self.calculations(LIST_PAGE, offset, **filters):
+            # calculations that start meanwhile push others onto the next page once more
+            yield from (c for c in page if c.id not in seen)
+            seen.update(c.id for c in page)
+            offset += len(page)
+            if len(page) < LIST_PAGE:
+                return
+
+    def remove(self, calculation_id: int) -> None:
+        """Delete the calculation, its outputs, log and data. ``POST /v1/calc/N/remove``.
+
+        Raises :class:`NotAllowed` with the engine's reason, as for calculations others build on.
+        """
+        body = self._request("POST", f"calc/{calculation_id}/remove")
+        if reason := self._json(body, dict).get("error"):
+            raise NotAllowed(f"Calculation {calculation_id} was not deleted: {reason}")
 
     def outputs(self, calculation_id: int) -> list[Output]:
         """Return what the calculation produced, [] for nothing. ``GET /v1/calc/N/results``."""
@@ -225,6 +251,30 @@ class EngineClient:
         path = f"calc/{calculation_id}/extract/{what}"
         return self._download(path, dict(query or {}), target, progress)
 
+    def datastore(
+        self, calculation_id: int, target: Path, progress: Progress | None = None
+    ) -> Download:
+        """Fetch the whole datastore (HDF5) into the file ``target``.
+
+        ``GET /v1/calc/N/datastore``.
+        """
+        return self._download(f"calc/{calculation_id}/datastore", {}, target, progress)
+
+    def job_archive(
+        self, calculation_id: int, target: Path, progress: Progress | None = None
+    ) -> Download:
+        """Fetch the job's input files as a zip into ``target``. ``GET /v1/calc/N/job_zip``.
+
+        Raises :class:`InvalidOutput` where the server has none: engines before 3.24, and modes
+        other than event based and scenario risk.
+        """
+        try:
+            return self._download(f"calc/{calculation_id}/job_zip", {}, target, progress)
+        except (NotFound, ServerFault) as error:
+            raise InvalidOutput(
+                f"The server does not give out the input files of calculation {calculation_id}."
+            ) from error
+
     # --- how requests are made and answers judged
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Body:
@@ -263,9 +313,18 @@ class EngineClient:
                 progress=progress,
             )
 
-        body = self._judged(send, path)
-        name = Path(body.filename.replace("\\", "/")).name or target.name
-        return Download(target, name, body.size)
+        for left in reversed(range(DOWNLOAD_TRIES)):
+            try:
+                body = self._judged(send, path)
+                break
+            except Interrupted as error:  # from scratch: the engine may compute it anew
+                if not left:
+                    raise Unreachable(
+                        f"{str(error).rstrip('.')}, {DOWNLOAD_TRIES} times in a row."
+                    ) from error
+                self.transport.wait.pause(DOWNLOAD_AGAIN)
+        name = Path(body.filename.replace("\\", "/")).name
+        return Download(target, target.name if name in ("", "..") else name, body.size)
 
     def _judged(self, send: Callable[[], Body], path: str) -> Body:
         self._log_in_first()
@@ -367,6 +426,15 @@ class EngineClient:
                 limit=MAX_ANSWER,
                 progress=progress,
             )
+        except Cancelled as error:
+            if upload.sent == 0:
+                raise
+            if upload.sent < len(upload):  # an archive without its end is none
+                raise Cancelled(
+                    "Cancelled by the user during the upload; nothing was submitted, though the "
+                    "engine may list it as a failed calculation."
+                ) from error
+            raise SubmissionUnknown("Cancelled by the user after the whole job was sent") from error
         except Unreachable as error:
             if upload.sent == 0:
                 raise

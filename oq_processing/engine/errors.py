@@ -5,6 +5,7 @@
     EngineError
     ├── Cancelled             the user asked us to stop
     ├── Unreachable           nothing answers at the address, or it went away
+    │   └── Interrupted       the connection broke in the middle of an answer
     ├── NotAnEngine           something answers, but not the engine's API
     ├── NotAllowed            not logged in, or no permission
     ├── NotFound              no such calculation, output or endpoint
@@ -31,6 +32,10 @@ class Cancelled(EngineError):
 
 class Unreachable(EngineError):
     """Nothing answers at the address, or it stopped answering; trying again may help."""
+
+
+class Interrupted(Unreachable):
+    """The server had begun a good answer when the connection broke; what came is thrown away."""
 
 
 class NotAnEngine(EngineError):

@@ -267,7 +267,8 @@ def _chosen(files: _Job, job: Path, job_ini: str) -> list[str]:
             raise InvalidJob(f"There is no .ini file in {files.title}.")
         if len(names) > 1:
             raise InvalidJob(
-                f"{files.title} holds several .ini files: {there}. Name the one to run (JOB_INI), or two "
+                f"{files.title} holds several .ini files: {there}. "
+                "Name the one to run (JOB_INI), or two "
                 "with a comma between them: the hazard's and then the risk's."
             )
         return list(names)

@@ -29,6 +29,7 @@ LOOPBACK = "127.0.0.1"
 RECEIVER_PORTS = range(1905, 1931)  # the engine's jobs bind these at random
 START_WITHIN = 180.0  # seconds; 10 to 25 are usual, more on a cold machine
 STOP_WITHIN = 20.0
+GONE_WITHIN = 2.0
 
 _CONFIGURATION = """\
 [dbserver]
@@ -108,7 +109,9 @@ def start(
     folder = folder.resolve()
     configuration = folder / "openquake.cfg"
     try:
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        # the engine makes neither: a job on its own disk fails without the folder for its data
+        for name in ("tmp", "data"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         configuration.write_text(_CONFIGURATION.format(folder=folder.as_posix()), encoding="utf-8")
     except OSError as error:
         raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error
@@ -195,6 +198,12 @@ def stop(engine: LocalEngine) -> None:
                 os.killpg(engine.process.pid, sign)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 engine.process.wait(STOP_WITHIN)
+        # a killed process is gone a moment later; one that nobody buries is none of ours to await
+        end = time.monotonic() + GONE_WITHIN
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            while time.monotonic() < end:
+                os.killpg(engine.process.pid, 0)
+                time.sleep(0.01)
     engine.process.wait(STOP_WITHIN)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Callable
 from urllib.parse import urlsplit
 
-from .errors import EngineError, ServerFault, Unreachable
+from .errors import EngineError, Interrupted, ServerFault, Unreachable
 from .wait import Wait
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Body:
         """Return the ``job_id`` of an answer to a submission."""
         value = self._json()
         number = value.get("job_id") if isinstance(value, dict) else None
-        return number if isinstance(number, int) else None
+        return number if type(number) is int else None  # True is no id
 
     def _json(self) -> Any:
         try:
@@ -105,7 +105,7 @@ class Upload:
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()
         )
-        size = 0
+        size, end = 0, ""
         self._file: IO[bytes] = io.BytesIO()
         if archive is not None:
             # the engine only looks at the suffix; the user's file name is nobody's business
@@ -113,12 +113,12 @@ class Upload:
                 f"--{boundary}\r\nContent-Disposition: form-data; "
                 'name="archive"; filename="job.zip"\r\nContent-Type: application/zip\r\n\r\n'
             )
-            size = archive.stat().st_size
+            size, end = archive.stat().st_size, "\r\n"
             self._file = archive.open("rb")
         self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         self.sent = 0
         self._head = head.encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._tail = f"{end}--{boundary}--\r\n".encode()
         self._size = len(self._head) + size + len(self._tail)
 
     def __len__(self) -> int:
@@ -263,6 +263,7 @@ class Transport:
 
         session = self._open_session()
         self.requests_made += 1
+        begun = False
         try:
             with session.request(
                 method,
@@ -272,18 +273,23 @@ class Transport:
                 headers=headers,
                 timeout=timeout,
                 proxies=_NO_PROXY if is_loopback(url) else None,
+                # requests would let REQUESTS_CA_BUNDLE win over the session's own
+                verify=session.verify or True,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 body = Body(response.status_code, response.headers)
                 to_file = target if response.status_code == 200 else None
+                begun = response.status_code == 200
                 self._read(response, body, to_file, limit, count, line)
                 return body
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if (name := getattr(error, "filename", None)) is not None:
                 reason = getattr(error, "strerror", "")
                 raise EngineError(f"Cannot write {name}: {reason}.") from error
-            raise Unreachable(_explain(url, error, timeout)) from error
+            broke = begun and not _fell_silent(error)
+            kind = Interrupted if broke else Unreachable
+            raise kind(_explain(url, error, timeout)) from error
         finally:
             if url.startswith("http://"):
                 # we asked to close it, but without a word of the server it went back to the pool,
@@ -361,7 +367,7 @@ def _write(file: Any, chunk: bytes, path: Path) -> None:
 def _check_whole(response: requests.Response, announced: int | None) -> None:
     size = response.raw.tell()  # as they came, before any decompression
     if announced is not None and size != announced:
-        raise Unreachable(
+        raise Interrupted(
             f"The connection to {_server(response.url)} broke after {size:,} of "
             f"{announced:,} bytes."
         )
@@ -441,7 +447,7 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"{server} does not answer within {timeout[0]:.0f} s; check the address."
-    if isinstance(error, requests.exceptions.Timeout) or "timed out" in text:
+    if _fell_silent(error):
         return f"{server} sent nothing for {timeout[1]:.0f} s."
     if "NameResolution" in text or "getaddrinfo" in text or "Name or service" in text:
         return f"There is no computer named {urlsplit(url).hostname}; check the address."
@@ -451,6 +457,12 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
             "start an OpenQuake engine there or give another address as SERVER."
         )
     return f"The connection to {server} broke ({_innermost(error)})."
+
+
+def _fell_silent(error: Exception) -> bool:
+    import requests
+
+    return isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error)
 
 
 def _innermost(error: BaseException) -> str:

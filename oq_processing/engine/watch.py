@@ -43,7 +43,8 @@ def follow(
 ) -> Iterator[Update]:
     """Yield updates until the calculation has ended; the last one carries the final status.
 
-    Every log record comes once, in order. A server that does not answer is asked again for
+    Every log record comes once, in order; the rest of a long log comes in several updates with the
+    final status. A server that does not answer is asked again for
     ``give_up_after`` seconds (default ``GIVE_UP_AFTER``); then :class:`Unreachable` says how to
     come back. Cancelling raises :class:`Cancelled`; the calculation goes on.
     """
@@ -65,11 +66,6 @@ def follow(
             if calculation.is_final or now - last_log >= LOG_EVERY:
                 last_log = now
                 records = client.log(calculation_id, seen)
-                while calculation.is_final and len(records) % LOG_PAGE == 0 and records:
-                    more = client.log(calculation_id, seen + len(records))
-                    if not more:
-                        break
-                    records += more
         except (Unreachable, ServerFault, NotAnEngine) as error:
             if calculation is None and isinstance(error, NotAnEngine):
                 raise
@@ -110,7 +106,9 @@ def follow(
                 )
         yield Update(calculation, tuple(records), progress.percent, progress.text, note)
         if calculation.is_final:
-            return
+            if len(records) < LOG_PAGE:
+                return
+            continue  # page by page: the log may be larger than the memory
         elapsed = now - start
         wait.pause(min(STATUS_AT_MOST, STATUS_EVERY * max(1.0, elapsed / PATIENT_AFTER)))
 
@@ -129,18 +127,23 @@ def failure_reason(client: EngineClient, calculation_id: int) -> str:
     )
 
 
-def check_succeeded(client: EngineClient, calculation: Calculation) -> None:
-    """Raise :class:`CalculationFailed` with the engine's reason unless it ended well."""
-    if calculation.status not in ENDED_BADLY:
-        return
+def bad_end(client: EngineClient, calculation: Calculation) -> tuple[str, str]:
+    """Return "failed" or "aborted", and why, of a calculation that ended badly."""
     try:
         reason = failure_reason(client, calculation.id)
     except (Unreachable, ServerFault, NotAnEngine) as error:
         reason = f"the reason cannot be read now: {error}"
-    aborted = calculation.status == "aborted" or reason.startswith("MasterKilled")
-    word = "aborted" if aborted else "failed"
+    aborted = calculation.status == "aborted" or _was_aborted(reason)
+    return "aborted" if aborted else "failed", reason.rstrip(".")
+
+
+def check_succeeded(client: EngineClient, calculation: Calculation) -> None:
+    """Raise :class:`CalculationFailed` with the engine's reason unless it ended well."""
+    if calculation.status not in ENDED_BADLY:
+        return
+    word, reason = bad_end(client, calculation)
     raise CalculationFailed(
-        f"Calculation {calculation.id} {word}: {reason.rstrip('.')}. "
+        f"Calculation {calculation.id} {word}: {reason}. "
         "The whole log: algorithm Get Log (openquake:getlog).",
         calculation.id,
         word,
@@ -174,7 +177,7 @@ def abort(client: EngineClient, calculation_id: int) -> str:
                 killed = accepted and calculation.status in ENDED_BADLY
                 if not killed and calculation.status == "failed":
                     reason = failure_reason(client, calculation_id)
-                    killed = reason.startswith("MasterKilled")
+                    killed = _was_aborted(reason)
                 return "aborted" if killed else calculation.status
             if not accepted and calculation.status != "created":
                 refusal_text = client.abort(calculation_id)
@@ -189,6 +192,11 @@ def abort(client: EngineClient, calculation_id: int) -> str:
                 f"{state}{detail}."
             )
         wait.pause(STATUS_EVERY if accepted else ABORT_AGAIN)
+
+
+def _was_aborted(reason: str) -> bool:
+    # the same exception tells of a worker that was killed, as by a system without memory
+    return reason.startswith("MasterKilled") and "killed manually" in reason
 
 
 def _last_line(text: str) -> str:

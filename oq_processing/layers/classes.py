@@ -31,6 +31,8 @@ def class_limits(values, classification: str, classes: int | None, breaks=()):
     if not len(values):
         return []
     low, high = float(values.min()), float(values.max())
+    if classification == "standard" and not len(breaks):
+        classification = "quantile"
     if classification in ("standard", "breaks"):
         return _open_classes(list(breaks), low, high)
     if low == high:
@@ -44,40 +46,47 @@ def class_limits(values, classification: str, classes: int | None, breaks=()):
         "pretty": _pretty,
     }[classification](np, values, count)
     limits = sorted(set(limits))
+    if len(limits) < 2:  # nearer to each other than the limits are round
+        limits = [low, high]
     # the ends are the values' own, so that no value falls out by rounding
     limits[0], limits[-1] = min(limits[0], low), max(limits[-1], high)
-    return [(a, b, f"{number(a, b - a)} – {number(b, b - a)}") for a, b in zip(limits, limits[1:])]
+    labels = _labels(limits)
+    return [
+        (a, b, f"{label_a} – {label_b}")
+        for a, b, label_a, label_b in zip(limits, limits[1:], labels, labels[1:])
+    ]
 
 
 def number(value: float, step: float | None = None) -> str:
-    """Return a number for a legend: enough digits to tell neighbours apart, no more."""
+    """Return a number for a legend: enough digits to tell it from one that is ``step`` away."""
     if value == 0:
         return "0"
-    if step is None:
-        return f"{value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(abs(step)))) if step else 2
-    if abs(value) >= 1e6 or digits > 6:
-        return f"{value:.3g}"
-    text = f"{value:,.{digits}f}"
+    size = math.floor(math.log10(abs(value)))
+    digits = 4 if not step else min(17, max(1, size - math.floor(math.log10(abs(step))) + 2))
+    if not -5 < size < 7:
+        return f"{value:.{digits}g}"
+    text = f"{value:,.{max(0, digits - 1 - size)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _labels(limits) -> list[str]:
+    """Return each limit as text, with the digits that its nearest neighbour asks for."""
+    found = []
+    for i, limit in enumerate(limits):
+        steps = [
+            abs(limit - other) for other in (*limits[max(0, i - 1) : i], *limits[i + 1 : i + 2])
+        ]
+        found.append(number(limit, min(steps, default=None)))
+    return found
 
 
 def _open_classes(breaks, low: float, high: float):
     """Return the classes of fixed limits, all of them, so that maps compare; the outer are open."""
-    edges = [-math.inf, *breaks, math.inf]
-    found = []
-    for a, b in zip(edges, edges[1:]):
-        lower = min(low, b) if a == -math.inf else a
-        upper = max(high, a) if b == math.inf else b
-        if a == -math.inf:
-            label = f"< {number(b)}"
-            lower = min(lower, 0.0) if low >= 0 else lower
-        elif b == math.inf:
-            label = f"> {number(a)}"
-        else:
-            label = f"{number(a)} – {number(b)}"
-        found.append((lower, upper, label))
-    return found
+    lowest = min(low, breaks[0], 0.0 if low >= 0 else low)
+    edges = [lowest, *breaks, max(high, breaks[-1])]
+    labels = _labels(breaks)
+    texts = [f"{a} – {b}" for a, b in zip(labels, labels[1:])]
+    return list(zip(edges, edges[1:], [f"< {labels[0]}", *texts, f"> {labels[-1]}"]))
 
 
 def _logarithmic(np, values, count):
@@ -85,9 +94,9 @@ def _logarithmic(np, values, count):
     if not len(positive):
         return _equal_interval(np, values, count)
     low, high = math.log10(positive.min()), math.log10(positive.max())
-    if high - low < 0.5:
-        return _equal_interval(np, values, count)
     limits = [float(10**e) for e in np.linspace(low, high, count + 1)]
+    if high - low < 0.5:
+        limits = _equal_interval(np, positive, count)
     return [0.0, *limits] if values.min() <= 0 else limits
 
 
@@ -99,26 +108,33 @@ def _quantile(np, values, count):
     return np.quantile(values, np.linspace(0, 1, count + 1)).tolist()
 
 
-def _pretty(np, values, count):
+def _pretty(_, values, count):
     low, high = float(values.min()), float(values.max())
     raw = (high - low) / count
     power = 10 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    first = math.floor(low / step)
-    last = math.ceil(high / step)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    first, last = math.floor(low / step), math.ceil(high / step)
+    # 3 * 0.1 is 0.30000000000000004
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _jenks(np, values, count):
-    """Fisher-Jenks natural breaks on a histogram: exact for its bins, and fast for any length.
+    """Fisher-Jenks natural breaks: exact for few different values, else on a histogram.
 
-    Dynamic programming over the bins; the limits are bin edges.
-    Fisher (1958), On Grouping for Maximum Homogeneity, JASA 53.
+    Dynamic programming over the values or bins; fast for any length. Fisher (1958), On Grouping
+    for Maximum Homogeneity, JASA 53.
     """
-    weights, edges = np.histogram(values, bins=JENKS_BINS)
-    centers = (edges[:-1] + edges[1:]) / 2
-    filled = weights > 0
-    w, x, upper = weights[filled].astype(float), centers[filled], edges[1:][filled]
+    x, weights = np.unique(values, return_counts=True)
+    # limits half way to the next, so that each value is in its own class
+    upper = np.append((x[:-1] + x[1:]) / 2, x[-1])
+    if len(x) > JENKS_BINS:
+        weights, edges = np.histogram(values, bins=JENKS_BINS)
+        filled = weights > 0
+        x, upper = ((edges[:-1] + edges[1:]) / 2)[filled], edges[1:][filled]
+        weights = weights[filled]
+    w = weights.astype(float)
+    # differences of squares lose their digits far from zero
+    x = x - np.average(x, weights=w)
     if len(x) <= count:
         return [float(values.min()), *upper.tolist()]
     sum_w = np.concatenate([[0], np.cumsum(w)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..outputs.table import REAL, Block, Table
+from ..outputs.table import INTEGER, REAL, Block, Table
 
 
 class ColumnValues:
@@ -13,7 +13,8 @@ class ColumnValues:
 
     def __init__(self, table: Table, field: str) -> None:
         names = [c.name for c in table.columns]
-        self._index = names.index(field) if field and table.column(field).type == REAL else None
+        number = field and table.column(field).type in (INTEGER, REAL)
+        self._index = names.index(field) if number else None
         self._parts: list = []
         self.table = table if self._index is None else replace(table, blocks=self._blocks)
         self._source = table
@@ -28,4 +29,5 @@ class ColumnValues:
         """Return the values that have passed."""
         import numpy as np
 
-        return np.concatenate(self._parts) if self._parts else np.empty(0)
+        # as floats: whole numbers with gaps among them come as objects
+        return np.concatenate([np.asarray(part, dtype=float) for part in self._parts] or [[]])

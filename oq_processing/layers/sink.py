@@ -1,8 +1,9 @@
-"""Write a table through a QGIS sink: fast, checked, and never over a good file before it is whole."""
+"""Write a table through a QGIS sink: fast, checked, never over a good file before it is whole."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Callable
 from osgeo import ogr
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsDataSourceUri,
     QgsFeature,
     QgsFeatureSink,
     QgsGeometry,
@@ -19,12 +21,14 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingOutputLayerDefinition,
     QgsProperty,
+    QgsVectorFileWriter,
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt.QtCore import QDateTime
 
 from ..engine.errors import EngineError
-from ..outputs.table import LINE, POINT, POLYGON, Table
+from ..outputs.table import DATETIME, LINE, POINT, POLYGON, Column, Table
 from .fields import fields_of
 
 _WKB_TYPES = {
@@ -68,15 +72,27 @@ def write(
         sink, destination = algorithm.parameterAsSink(given, name, context, fields, wkb_type, crs)
         if sink is None:
             raise EngineError(f"{_shown(given[name], context)} cannot be written as a layer.")
-        _write_rows(sink, table, fields, progress)
+        failure = None
+        try:
+            _write_rows(sink, table, fields, progress)
+        except EngineError as error:
+            # the frames of a traceback would hold the sink, and it the file
+            failure = error.with_traceback(None)
         # only deleting it flushes the rest to the file
         del sink
+        if failure is not None:
+            raise failure
         return destination
 
     with _staged(parameters, name, context) as (given, move):
         destination = fill(given)
         layer = _open(destination, context, table)
         first = layer.fields().count() - len(table.columns)
+        if first < 0:
+            raise EngineError(
+                f"{_shown(parameters[name], context)} has {layer.fields().count()} of "
+                f"{len(table.columns)} columns; the format cannot hold them."
+            )
         if layer.featureCount() != table.rows:
             raise EngineError(
                 f"{layer.featureCount()} of {table.rows} rows were written to "
@@ -89,10 +105,13 @@ def write(
             if asked.name() != got
         ]
         finish(layer, first)
-        final = move(destination)
-        if final != destination:
-            layer = _open(final, context, table)
-    return Written(final, layer, renamed)
+        if move is not _stay:
+            # its connection ends before the file gets another name
+            del layer
+            destination = move(destination)
+            layer = _open(destination, context, table)
+            layer.loadDefaultMetadata()  # QGIS itself finds those of databases only
+    return Written(destination, layer, renamed)
 
 
 def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -> None:
@@ -101,7 +120,7 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
     insert = QgsFeatureSink.Flag.FastInsert
     for block in table.blocks():
         # one feature used again, and lists of a small block: the fastest way through a sink
-        rows = zip(*(values.tolist() for values in block.values))
+        rows = zip(*(_cells(c, values) for c, values in zip(table.columns, block.values)))
         if block.xy is not None:
             for (x, y), row in zip(block.xy.tolist(), rows):
                 feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
@@ -129,6 +148,17 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
         _refused(sink, written)
 
 
+def _cells(column: Column, values) -> list:
+    """Return an array as a list; NaN, which formats take in different ways, as None (NULL)."""
+    import numpy as np
+
+    if column.type == DATETIME:
+        return [None if time is None else QDateTime(time) for time in values.tolist()]
+    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
+        values = np.where(missing, None, values.astype(object))
+    return values.tolist()
+
+
 def _refused(sink, written: int) -> None:
     reason = sink.lastError() if hasattr(sink, "lastError") else ""
     raise EngineError(
@@ -152,8 +182,8 @@ def _open(destination: str, context: QgsProcessingContext, table: Table) -> QgsV
 
 
 def _only_table(path: Path) -> str:
-    dataset = ogr.Open(str(path))
-    return dataset.GetLayer(0).GetName() if dataset is not None else path.stem
+    tables = _tables(path)
+    return tables[0] if tables else path.stem
 
 
 def _shown(value, context: QgsProcessingContext) -> str:
@@ -170,16 +200,21 @@ def _staged(
 ) -> Iterator[tuple[dict, Callable[[str], str]]]:
     """Give parameters that write beside the wanted file, and the function that moves it there."""
     wanted = _shown(parameters.get(name), context)
+    if wanted.startswith("ogr:"):
+        with _new_table(QgsDataSourceUri(wanted[len("ogr:") :])):
+            yield parameters, _stay
+        return
+    # as QGIS itself tells a provider from a file; C: is no provider
+    if re.match(r".{3,}?:", wanted) or wanted == "TEMPORARY_OUTPUT" or name not in parameters:
+        yield parameters, _stay
+        return
+    if not QgsVectorFileWriter.driverForExtension(Path(wanted).suffix):
+        wanted += ".gpkg"  # QGIS does so too
     target = Path(wanted)
-    if wanted.startswith(("memory:", "ogr:", "postgis:")) or wanted == "TEMPORARY_OUTPUT":
-        yield parameters, _stay
-        return
-    if "|" in wanted or not target.suffix or "dbname=" in wanted:
-        yield parameters, _stay
-        return
     if not target.parent.is_dir():
         raise EngineError(f"The folder {target.parent} does not exist.")
-    folder = target.with_name(f".{target.name}.part")
+    # without the file's own suffix: GDAL takes any path with .xlsx in it for an archive
+    folder = target.with_name(f".{target.name.replace('.', '_')}.part")
     try:
         if folder.exists():
             shutil.rmtree(folder)
@@ -191,6 +226,9 @@ def _staged(
     def move(destination: str) -> str:
         details = context.layersToLoadOnCompletion()
         try:
+            for suffix in ("-wal", "-shm"):
+                # SQLite would play an older file's journal into the new one
+                target.with_name(target.name + suffix).unlink(missing_ok=True)
             for file in sorted(folder.iterdir()):
                 file.replace(target.with_name(file.name))
         except OSError as error:
@@ -204,6 +242,34 @@ def _staged(
         yield {**parameters, name: _with_destination(parameters[name], staged)}, move
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
+    """Take a table that could not be written whole out of its database again."""
+    path = Path(uri.database())
+    there = path.exists()
+    tables = _tables(path) if there else []
+    try:
+        yield
+    except EngineError:
+        if not there:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        elif uri.table() not in tables:
+            dataset = ogr.Open(str(path), 1)
+            for i in range(dataset.GetLayerCount() if dataset is not None else 0):
+                if dataset.GetLayer(i).GetName() == uri.table():
+                    dataset.DeleteLayer(i)
+                    break
+        raise
+
+
+def _tables(path: Path) -> list[str]:
+    dataset = ogr.Open(str(path))
+    if dataset is None:
+        return []
+    return [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())]
 
 
 def _stay(destination: str) -> str:

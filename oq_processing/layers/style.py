@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
+    QgsExpression,
     QgsFillSymbol,
     QgsGraduatedSymbolRenderer,
     QgsLineSymbol,
@@ -17,15 +19,19 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt.QtCore import NULL
 from qgis.PyQt.QtGui import QColor
 
 from ..engine.errors import InvalidChoice
-from ..outputs.table import REAL, Column, Style, Table
+from ..outputs.table import INTEGER, REAL, Column, Style, Table
 from .classes import CLASSIFICATIONS, class_limits
 
 if TYPE_CHECKING:
     import numpy as np
 
+FEW = 12  # whole numbers up to so many are each drawn in their own colour
+MANY = 50  # categories of a legend; what is beyond is drawn as one
+OTHERS = "#9e9e9e"
 STYLE_NAME = "OpenQuake"  # a GeoPackage holds 30 characters
 
 
@@ -107,6 +113,8 @@ def parse_breaks(text: str) -> tuple[float, ...]:
         raise InvalidChoice(
             f"CLASS_BREAKS must be numbers like “0.05 0.1 0.2”, not “{text}”."
         ) from error
+    if not all(map(math.isfinite, breaks)):
+        raise InvalidChoice(f"CLASS_BREAKS must be finite numbers, not “{text}”.")
     if len(set(breaks)) < len(breaks) or list(breaks) != sorted(breaks):
         raise InvalidChoice("CLASS_BREAKS must rise from one to the next.")
     return breaks
@@ -128,7 +136,10 @@ def apply(
     if layer.wkbType() == QgsWkbTypes.Type.NoGeometry:
         return
     field = layer.fields()[first + table.columns.index(column)].name()
-    if style.categories or column.type != REAL:
+    distinct = [v for v in set(values.tolist()) if math.isfinite(v)]
+    few = column.type == INTEGER and len(distinct) <= FEW
+    few = few and not choices.classification and not choices.breaks
+    if style.categories or column.type not in (INTEGER, REAL) or few:
         layer.setRenderer(_categorized(layer, field, style))
         return
     limits = class_limits(
@@ -139,12 +150,20 @@ def apply(
     )
     ramp = ramp_of(style.ramp, style.invert)
     ranges = []
+    if (
+        style.classification == "logarithmic"
+        and not choices.breaks
+        and limits[:1]
+        and not limits[0][0]
+    ):
+        # what has no loss is no small loss
+        limits = limits[1:]
+        ranges.append(QgsRendererRange(0.0, 0.0, _symbol(layer, QColor(OTHERS), False), "0"))
     for i, (low, high, label) in enumerate(limits):
         symbol = _symbol(layer, ramp.color(_position(i, len(limits))))
         ranges.append(QgsRendererRange(low, high, symbol, label))
-    renderer = QgsGraduatedSymbolRenderer(
-        f'"{field}"' if not field.isidentifier() else field, ranges
-    )
+    name = field if field.isidentifier() else QgsExpression.quotedColumnRef(field)
+    renderer = QgsGraduatedSymbolRenderer(name, ranges)
     renderer.setSourceColorRamp(ramp)
     layer.setRenderer(renderer)
 
@@ -157,11 +176,16 @@ def _categorized(layer: QgsVectorLayer, field: str, style: Style) -> QgsCategori
     entries = style.categories
     if not entries:
         index = layer.fields().indexOf(field)
-        found = sorted(layer.uniqueValues(index, 50), key=str)
-        ramp = ramp_of("Spectral", invert=False)
+        found = [v for v in layer.uniqueValues(index, MANY + 1) if v is not None and v != NULL]
+        numbers = all(isinstance(v, (int, float)) for v in found)
+        found.sort(key=None if numbers else str)
+        ramp = ramp_of(style.ramp, style.invert)
+        shown = found[:MANY]
         entries = tuple(
-            (v, str(v), ramp.color(_position(i, len(found))).name()) for i, v in enumerate(found)
+            (v, str(v), ramp.color(_position(i, len(shown))).name()) for i, v in enumerate(shown)
         )
+        if len(found) > MANY:
+            entries = (*entries, (None, "others", OTHERS))
     categories = [
         QgsRendererCategory(value, _symbol(layer, QColor(color)), label)
         for value, label, color in entries
@@ -169,15 +193,31 @@ def _categorized(layer: QgsVectorLayer, field: str, style: Style) -> QgsCategori
     return QgsCategorizedSymbolRenderer(field, categories)
 
 
-def _symbol(layer: QgsVectorLayer, color: QColor):
+def _symbol(layer: QgsVectorLayer, color: QColor, filled: bool = True):
     kind = QgsWkbTypes.geometryType(layer.wkbType())
+    fill = "solid" if filled else "no"
     if kind == QgsWkbTypes.GeometryType.PolygonGeometry:
         # edges of cells in the colour of the cell: neighbours make a surface
         return QgsFillSymbol.createSimple(
-            {"color": color.name(), "outline_color": color.name(), "outline_width": "0.1"}
+            {
+                "color": color.name(),
+                "style": fill,
+                "outline_color": color.name(),
+                "outline_width": "0.1",
+            }
         )
     if kind == QgsWkbTypes.GeometryType.LineGeometry:
         return QgsLineSymbol.createSimple({"color": color.name(), "width": "0.6"})
+    if not filled:
+        return QgsMarkerSymbol.createSimple(
+            {
+                "name": "circle",
+                "color": "0,0,0,0",
+                "outline_color": color.name(),
+                "outline_width": "0.1",
+                "size": "1.4",
+            }
+        )
     # small and without an edge: a dense grid reads as a surface
     return QgsMarkerSymbol.createSimple(
         {"name": "circle", "color": color.name(), "outline_style": "no", "size": "2.2"}
@@ -187,12 +227,17 @@ def _symbol(layer: QgsVectorLayer, color: QColor):
 def store(layer: QgsVectorLayer) -> str:
     """Store the layer's style where QGIS finds it when the layer is loaded again.
 
-    In a GeoPackage as its default style, beside other files as .qml. Returns what went wrong, "" for
-    nothing.
+    In a GeoPackage as its default style, beside other files as .qml. Returns what went wrong,
+    "" for nothing.
     """
     if layer.providerType() == "memory":
         return ""
     if ".gpkg" in layer.source().lower():
+        # QGIS asks in a window whether to overwrite a style of that name, also where none can show
+        count, ids, names, *_ = layer.listStylesInDatabase()
+        for number, name in list(zip(ids, names))[: max(count, 0)]:
+            if name == STYLE_NAME:
+                layer.deleteStyleFromDatabase(number)
         return layer.saveStyleToDatabase(STYLE_NAME, "", True, "") or ""
     message, good = layer.saveDefaultStyle()
     return "" if good else message

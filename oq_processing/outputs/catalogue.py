@@ -35,11 +35,15 @@ def read(source: Source, choices: Choices) -> Table:
 def find_output(outputs: Sequence[Output], wanted: str, calculation_id: int) -> Output:
     """Return the output of that type, title or id.
 
+    ``avg_losses`` is ``avg_losses-stats``, or ``avg_losses-rlzs`` where there are no statistics.
     Raises :class:`InvalidChoice`, naming those the calculation has.
     """
     text = wanted.strip()
     for output in outputs:
         if text in (output.type, str(output.id)) or text.lower() == output.name.lower():
+            return output
+    for output in sorted(outputs, key=lambda o: not o.type.endswith("-stats")):
+        if output.type in (f"{text}-stats", f"{text}-rlzs"):
             return output
     has = ", ".join(f"{o.type} ({o.name})" for o in outputs)
     if not has:

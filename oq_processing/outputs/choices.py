@@ -24,6 +24,7 @@ class Choices:
     kind: str = ""
     imt: str = ""
     poe: str = ""
+    loss_type: str = ""
     member: str = ""
     geometry: str = "auto"
     long_format: bool = False
@@ -31,7 +32,8 @@ class Choices:
 
     def made(self) -> dict[str, str]:
         """Return the choices that were made, by their parameter names."""
-        values = {"KIND": self.kind, "IMT": self.imt, "POE": self.poe, "MEMBER": self.member}
+        values = {"KIND": self.kind, "IMT": self.imt, "POE": self.poe}
+        values.update({"LOSS_TYPE": self.loss_type, "MEMBER": self.member})
         values["GEOMETRY"] = "" if self.geometry == "auto" else self.geometry
         values["LONG_FORMAT"] = "true" if self.long_format else ""
         return {name: value for name, value in values.items() if value}
@@ -41,6 +43,11 @@ def split_list(text: str) -> list[str]:
     """Split at commas and semicolons outside parentheses: ``PGA, SDi(0.1, 2)`` are two."""
     parts = re.findall(r"(?:[^,;()]|\([^()]*\))+", text)
     return [part.strip() for part in parts if part.strip()]
+
+
+def _parts(text: str) -> list[str]:
+    """Return what was listed, [] for nothing but separators; never nothing for something."""
+    return split_list(text) or [part for part in [text.strip(" ,;\t\n")] if part]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -64,20 +71,21 @@ def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int
 
     ``all`` are all statistics (all realizations where there are none), ``rlzs`` all
     realizations, ``rlz-0..9`` a range; ``rlz-3`` is ``rlz-003``; ``median`` is ``quantile-0.5``.
-    Nothing chosen is the mean, else the median, else the only realization. Raises :class:`InvalidChoice`.
+    Nothing chosen is the mean, else the median, else the only realization. Raises
+    :class:`InvalidChoice`, naming those there are.
     """
     known = {_normal_kind(name): name for name in statistics}
     known.update({f"rlz-{r}": f"rlz-{r}" for r in realizations})
     shown = [*statistics, *_realization_names(realizations)]
-    if not text.strip():
+    if not _parts(text):
         for default in ("mean", "quantile-0.5"):
             if default in known:
                 return [known[default]]
-        if len(realizations) == 1 and not statistics:
+        if len(realizations) == 1:
             return [f"rlz-{realizations[0]}"]
         raise InvalidChoice(f"Choose a statistic or realization (KIND): {_listed(shown)}.")
     found: list[str] = []
-    for part in split_list(text):
+    for part in _parts(text):
         wanted = part.lower()
         if wanted == "all":
             found += list(statistics) or [f"rlz-{r}" for r in realizations]
@@ -88,9 +96,9 @@ def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int
                     f"This calculation kept no single realizations; KIND may be: {_listed(shown)}."
                 )
         elif match := re.fullmatch(r"rlz-?(\d+)\.\.(?:rlz-?)?(\d+)", wanted):
-            wanted_range = range(int(match[1]), int(match[2]) + 1)
-            chosen = [r for r in realizations if r in wanted_range]
-            if len(chosen) != len(wanted_range) or not chosen:
+            first, last = int(match[1]), int(match[2])
+            chosen = [r for r in realizations if first <= r <= last]
+            if len(chosen) != last - first + 1 or not chosen:
                 raise InvalidChoice(
                     f"There are no realizations “{part}”; KIND may be: {_listed(shown)}."
                 )
@@ -115,11 +123,11 @@ def match_names(text: str, names: Sequence[str], parameter: str, what: str) -> l
 
     Raises :class:`InvalidChoice`, naming those there are.
     """
-    if not text.strip():
+    if not _parts(text):
         return list(names)
     known = {re.sub(r"\s", "", name).lower(): name for name in names}
     found = []
-    for part in split_list(text):
+    for part in _parts(text):
         name = known.get(re.sub(r"\s", "", part).lower())
         if name is None:
             raise InvalidChoice(
@@ -135,11 +143,11 @@ def match_poes(text: str, poes: Sequence[float], time: float | None) -> list[flo
     ``0.1``, ``10%`` and ``475y`` (a return period, with ``time`` = investigation time in years) are
     the same; matched with a tolerance. Raises :class:`InvalidChoice`, naming those there are.
     """
-    if not text.strip():
+    if not _parts(text):
         return list(poes)
     found = []
-    for part in split_list(text):
-        match = re.fullmatch(r"([\d.]+(?:e-?\d+)?)\s*(%|y|yr|years?)?", part.strip(), re.I)
+    for part in _parts(text):
+        match = re.fullmatch(r"([0-9.]+(?:e-?[0-9]+)?)\s*(%|y|yr|years?)?", part, re.I)
         number = _number(match[1]) if match else None
         if match is None or number is None:
             raise InvalidChoice(
@@ -149,16 +157,20 @@ def match_poes(text: str, poes: Sequence[float], time: float | None) -> list[flo
         if unit.startswith("y"):
             if time is None:
                 raise InvalidChoice("This calculation has no investigation time; give POE as 0.1.")
-            near = [p for p in poes if _close(return_period(p, time), number, SAME_PERIOD)]
+            distance = {p: _distance(return_period(p, time), number) for p in poes}
+            tolerance = SAME_PERIOD
         else:
             wanted = number / 100 if unit == "%" else number
-            near = [p for p in poes if _close(p, wanted, SAME_POE)]
-        if not near:
+            distance = {p: _distance(p, wanted) for p in poes}
+            tolerance = SAME_POE
+        # the nearest, not the first that is near: 2475 and 2500 years may both be there
+        nearest = min(distance, key=lambda p: distance[p], default=None)
+        if nearest is None or distance[nearest] > tolerance:
             raise InvalidChoice(
                 f"There is no probability of exceedance “{part}”; POE may be: "
                 f"{_listed([poe_text(p, time) for p in poes])}."
             )
-        found.append(near[0])
+        found.append(nearest)
     return list(dict.fromkeys(found))
 
 
@@ -182,5 +194,5 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _close(value: float, wanted: float, tolerance: float) -> bool:
-    return math.isfinite(value) and abs(value - wanted) <= tolerance * abs(wanted)
+def _distance(value: float, wanted: float) -> float:
+    return abs(value / wanted - 1) if wanted and math.isfinite(value) else math.inf

@@ -49,7 +49,7 @@ _LABELS = {
 
 
 @dataclass
-class _Csv:
+class CsvFile:
     """A CSV file of the export: where it is, its header, what the first pass found."""
 
     member: str
@@ -68,7 +68,10 @@ class _Csv:
                 self.about = _comment(first[-1])
                 first = next(lines, [])
             self.header = tuple(first)
-            for row in lines:
+            for cells in lines:
+                if not cells and len(first) > 1:  # an empty line, as some write at the end
+                    continue
+                row = cells or [""]
                 if len(row) != len(first):
                     raise InvalidOutput(
                         f"{self.member}: a row has {len(row)} cells and the header {len(first)}; "
@@ -82,11 +85,11 @@ def read(source: Source, choices: Choices) -> Table:
 
     Columns keep the names of the file. Ids, custom ids and tags are text, never guessed.
     """
-    files = _files(source)
+    files = csv_files(source)
     if choices.member:
         files = _chosen(files, choices.member)
     for file in files:
-        _first_pass(file)
+        scan(file)
     same = [f for f in files if f.header == files[0].header]
     notes = []
     if len(same) < len(files):
@@ -128,7 +131,8 @@ def read(source: Source, choices: Choices) -> Table:
     )
 
 
-def _files(source: Source) -> list[_Csv]:
+def csv_files(source: Source) -> list[CsvFile]:
+    """Fetch the CSV export and return its files, sorted by name; nothing is read yet."""
     formats = source.output.formats
     fmt = next((f for f in ("csv", "zip") if f in formats), None)
     if fmt is None:
@@ -141,11 +145,11 @@ def _files(source: Source) -> list[_Csv]:
     with download.path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
     if not is_zip:
-        return [_Csv(_member(download.name), partial(open, download.path, "rb"))]
+        return [CsvFile(_member(download.name), partial(_open_file, download.path))]
     return _members(download, source.output.name)
 
 
-def _members(download: Download, title: str) -> list[_Csv]:
+def _members(download: Download, title: str) -> list[CsvFile]:
     try:
         with zipfile.ZipFile(download.path) as archive:
             entries = [e for e in archive.infolist() if e.filename.lower().endswith(".csv")]
@@ -157,9 +161,13 @@ def _members(download: Download, title: str) -> list[_Csv]:
     if not entries:
         raise InvalidChoice(f"The export of {title} holds no table (CSV file).")
     return [
-        _Csv(_member(entry.filename), partial(_open_member, download.path, entry))
+        CsvFile(_member(entry.filename), partial(_open_member, download.path, entry))
         for entry in sorted(entries, key=lambda e: e.filename)
     ]
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _open_member(path: Path, entry: zipfile.ZipInfo) -> IO[bytes]:
@@ -172,7 +180,7 @@ def _member(name: str) -> str:
     return re.sub(r"_\d+$", "", re.sub(r"^output-\d+-", "", stem))
 
 
-def _chosen(files: list[_Csv], wanted: str) -> list[_Csv]:
+def _chosen(files: list[CsvFile], wanted: str) -> list[CsvFile]:
     found = [f for f in files if f.member.lower() == wanted.strip().lower()]
     if not found:
         names = ", ".join(f.member for f in files)
@@ -190,8 +198,8 @@ def _comment(text: str) -> dict[str, Any]:
         return {}
 
 
-def _first_pass(file: _Csv) -> None:
-    """Count the rows and find each column's type."""
+def scan(file: CsvFile) -> None:
+    """Count the rows and find each column's type, in one pass over the file."""
     try:
         for row in file.read():
             if not file.types:
@@ -217,18 +225,19 @@ def _is_text(header: tuple[str, ...]) -> list[bool]:
 
 
 def _wider(kind: str, cell: str) -> str:
-    if re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell):
-        return kind
-    if re.fullmatch(r"-?0\d+", cell):
-        return TEXT
-    try:
-        float(cell)
-    except ValueError:
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)", cell):
+        if -(2**63) <= int(cell) < 2**63:
+            return kind
+        # a number that no column holds without loss is somebody's id
+        return REAL if float(cell) == int(cell) else TEXT
+    # not what float() takes beyond numbers: 1_000, Infinity, digits of other scripts
+    number = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|-?inf"
+    if re.fullmatch(r"-?0[0-9]+", cell) or not re.fullmatch(number, cell):
         return TEXT
     return REAL
 
 
-def _columns(files: list[_Csv], with_member: bool) -> tuple[Column, ...]:
+def _columns(files: list[CsvFile], with_member: bool) -> tuple[Column, ...]:
     columns = [Column(MEMBER, TEXT, "Member")] if with_member else []
     for i, name in enumerate(files[0].header):
         types = {f.types[i] for f in files if f.rows} or {TEXT}
@@ -252,7 +261,7 @@ def _style(
 
 
 def _blocks(
-    files: list[_Csv], columns: tuple[Column, ...], position: tuple[int, int] | None
+    files: list[CsvFile], columns: tuple[Column, ...], position: tuple[int, int] | None
 ) -> Iterator[Block]:
     import numpy as np
 
@@ -263,14 +272,15 @@ def _blocks(
             if columns[0].name == MEMBER and len(columns) > len(file.header):
                 chunk = [[file.member, *row] for row in chunk]
             cells = list(zip(*chunk))
-            values = tuple(_array(np, c.type, column) for c, column in zip(columns, cells))
+            values = tuple(to_array(np, c.type, column) for c, column in zip(columns, cells))
             xy = None if position is None else point_array(values[position[0]], values[position[1]])
             yield Block(values, xy)
 
 
-def _array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
+def to_array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
+    """Return the cells of a column as an array of its type; empty ones as None or NaN."""
     if kind == TEXT:
-        return np.array(cells, dtype=object)
+        return np.array([cell or None for cell in cells], dtype=object)
     if kind == INTEGER and "" not in cells:
         return np.array([int(cell) for cell in cells], dtype=np.int64)
     if kind == INTEGER:

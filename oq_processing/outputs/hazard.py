@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -173,13 +173,14 @@ def _table(
     xy = point_array(sites.lon, sites.lat) if geometry == POINT else None
     wkb = None
     if geometry in ("cell", POLYGON):
-        rings = cell_polygons(sites.lon, sites.lat)
-        wkb = lambda start, stop: polygons_wkb(rings[start:stop])  # noqa: E731
+        wkb = partial(_polygons, cell_polygons(sites.lon, sites.lat))
     title = map_title(styled, source.investigation_time)
     kind_of_geometry = POLYGON if wkb else geometry
     if choices.long_format:
         site_columns = [c for c, _ in about_sites]
-        value = Column("value", REAL, "Value", styled.unit, quantity="hazard map")
+        units = {c.unit for c in columns}
+        unit = units.pop() if len(units) == 1 else ""  # of PGA and PGV there is none for all
+        value = Column("value", REAL, "Value", unit, quantity="hazard map")
         keys = (Column("kind", TEXT), Column("imt", TEXT), Column("poe", REAL))
         return Table(
             title=f"Hazard maps of calculation {source.calculation.id}",
@@ -199,6 +200,10 @@ def _table(
         style=acceleration_style(styled),
         provenance=provenance,
     )
+
+
+def _polygons(rings: Array, start: int, stop: int) -> Sequence[bytes]:
+    return polygons_wkb(rings[start:stop])
 
 
 def _long_blocks(site_arrays, columns, arrays, xy, wkb):  # type: ignore[no-untyped-def]

@@ -52,8 +52,7 @@ class Npz:
                     with archive.open(info) as file, unpacked.open("wb") as copy:
                         while chunk := file.read(1024**2):
                             copy.write(chunk)
-            mapped: Array = np.load(unpacked, mmap_mode="r", allow_pickle=False)
-            return mapped
+            return _map(np, unpacked)
         except InvalidOutput:
             raise
         except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
@@ -73,6 +72,16 @@ class Npz:
         if not isinstance(value, dict):
             raise InvalidOutput("The engine's answer holds JSON of an unknown kind.")
         return value
+
+
+def _map(np: Any, path: Path) -> Array:
+    try:
+        array: Array = np.load(
+            path, mmap_mode="r", allow_pickle=False, max_header_size=MAX_HEADER
+        )
+    except TypeError:  # numpy before 1.24 knows no limit
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _read(np: Any, file: Any) -> Array:

@@ -41,8 +41,8 @@ def read_sites(source: Source, rows: int) -> Sites:
     """Return the sites of the calculation's arrays with ``rows`` rows, in their order.
 
     ``GET /v1/calc/N/extract/sitecol``, from the calculation that holds the arrays: its own, or,
-    where the length differs, that of the calculation it is based on. Raises :class:`InvalidOutput` when
-    neither fits: values must not land on other sites.
+    where the length differs, that of the calculation it is based on. Raises
+    :class:`InvalidOutput` when neither fits: values must not land on other sites.
     """
     import numpy as np
 
@@ -70,39 +70,48 @@ def read_sites(source: Source, rows: int) -> Sites:
 def cell_polygons(lon: Array, lat: Array) -> Array:
     """Return the corners of the cell of each site of a grid, shape (rows, 5, 2), in degrees.
 
-    The grid has rows of equal latitude; width and height are the usual distances between neighbours
-    (the engine spaces its grids in km, so that rows are shifted a little). Raises
-    :class:`InvalidChoice` where the sites are no grid.
+    The grid has rows of equal latitude. Raises :class:`InvalidChoice` where the sites are no grid.
     """
     import numpy as np
 
-    width, height = grid_spacing(lon, lat)
+    widths, height = grid_spacing(lon, lat)
+    sizes = np.stack([widths, np.full(len(widths), height)], axis=1)[:, np.newaxis, :]
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
     centers = np.stack([lon, lat], axis=1)[:, np.newaxis, :]
-    cells: Array = centers + corners * np.array([width, height])
+    cells: Array = centers + corners * sizes
     return cells
 
 
-def grid_spacing(lon: Array, lat: Array) -> tuple[float, float]:
-    """Return the usual distance in degrees between neighbours along a row, and between rows.
+def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
+    """Return the distance in degrees to the next site along the row, for each site, and of rows.
 
-    Raises :class:`InvalidChoice` where less than 95 of 100 neighbours have it.
+    Along a row sites are equally far in km, as the engine makes its grids (in degrees the more, the
+    nearer the pole), or in degrees. Raises :class:`InvalidChoice` where less than 95 of 100
+    neighbours are.
     """
     import numpy as np
 
-    rows = np.unique(np.round(lat, 4))
-    order = np.lexsort((lon, np.round(lat, 4)))
-    same_row = np.diff(np.round(lat, 4)[order]) == 0
-    steps = np.diff(lon[order])[same_row]
-    heights = np.diff(rows)
-    if len(steps) and len(heights):
-        width, height = float(np.median(steps)), float(np.median(heights))
+    def misfit(steps: Array, usual: float) -> Array:
         # a step over a hole in the grid is a multiple of the usual one
-        regular = [
-            np.abs(v / s - np.round(v / s)) < 0.1 for v, s in ((steps, width), (heights, height))
-        ]
-        if width > 0 and all(part.mean() > 0.95 for part in regular):
-            return width, height
+        off: Array = np.abs(steps / usual - np.round(steps / usual))
+        return off
+
+    row = np.round(lat, 4)
+    order = np.lexsort((lon, row))
+    same_row = np.diff(row[order]) == 0
+    steps = np.diff(lon[order])[same_row]
+    heights = np.diff(lat[np.unique(row, return_index=True)[1]])
+    cosine = np.cos(np.radians(lat))
+    if len(steps) and len(heights) and (width := float(np.median(steps))) > 0:
+        height = float(np.median(heights))
+        shrunk = steps * cosine[order][:-1][same_row]
+        shrunk_width = float(np.median(shrunk))
+        in_degrees, in_km = misfit(steps, width), misfit(shrunk, shrunk_width)
+        by_degrees = in_degrees.mean() <= in_km.mean()
+        along, across = in_degrees if by_degrees else in_km, misfit(heights, height)
+        if (along < 0.1).mean() > 0.95 and (across < 0.1).mean() > 0.95:
+            widths = np.full(len(lon), width) if by_degrees else shrunk_width / cosine
+            return widths, height
     raise InvalidChoice("These sites are no regular grid; use GEOMETRY=point.")
 
 

@@ -17,7 +17,7 @@ BLOCK_VALUES = 50_000
 MAX_COLUMNS = 500
 """Columns a layer can reasonably have; SQLite itself stops at 2,000."""
 
-INTEGER, REAL, TEXT = "integer", "real", "text"
+INTEGER, REAL, TEXT, DATETIME, BOOLEAN = "integer", "real", "text", "datetime", "boolean"
 NONE, POINT, LINE, POLYGON = "none", "point", "line", "polygon"
 
 
@@ -25,7 +25,8 @@ NONE, POINT, LINE, POLYGON = "none", "point", "line", "polygon"
 class Column:
     """A column and what it means; nobody has to read that out of its name.
 
-    ``type`` is INTEGER, REAL or TEXT; ``label`` is what people read; ``unit`` is "" if unknown.
+    ``type`` is INTEGER, REAL, TEXT, DATETIME (values are aware ``datetime``) or BOOLEAN;
+    ``label`` is what people read; ``unit`` is "" if unknown.
     ``additive`` tells whether values of several sites or assets may be summed.
     """
 
@@ -117,6 +118,24 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+
+def small_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Table:
+    """Return a table of rows that are at hand; None is an empty cell."""
+    import numpy as np
+
+    def blocks() -> Iterator[Block]:
+        size = rows_per_block(len(columns))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            arrays = []
+            for i in range(len(columns)):
+                array = np.empty(len(part), dtype=object)
+                array[:] = [row[i] for row in part]
+                arrays.append(array)
+            yield Block(tuple(arrays))
+
+    return Table(title, tuple(columns), len(rows), blocks)
 
 
 def rows_per_block(columns: int) -> int:

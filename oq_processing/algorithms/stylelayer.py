@@ -1,0 +1,123 @@
+"""Style Layer: draw a layer of ours, or any other, by one of its fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingOutputString,
+    QgsProcessingOutputVectorLayer,
+    QgsProcessingParameterVectorLayer,
+    QgsVectorLayer,
+)
+
+from ..engine.errors import EngineError, InvalidChoice
+from ..layers import metadata, style
+from ..outputs.table import REAL, TEXT, Column, Style, Table
+from .base import BaseAlgorithm, tr
+from .parameters import InvalidParameter, with_help
+from .styling import read_style, style_parameters
+
+INPUT = "INPUT"
+OUTPUT = "OUTPUT"
+STYLED_FIELD = "STYLED_FIELD"
+
+
+@dataclass(frozen=True)
+class StyleRequest:
+    """The layer and how it is to be drawn."""
+
+    layer: QgsVectorLayer
+    choices: style.StyleChoices
+
+
+class StyleLayer(BaseAlgorithm):
+    """Give a layer a style and store it with the layer."""
+
+    ID = "stylelayer"
+    NAME = "Style Layer"
+    GROUP = "outputs"
+    TAGS = ("colour", "color", "classes", "renderer", "legend")
+    HELP = (
+        "Draws a layer by one of its fields, with the classes and colours of the field, and stores "
+        "the style with the layer: in a GeoPackage as its default style, beside other files as "
+        ".qml.\n\n"
+        "Layers of Load Output as Layer know which field is usual and what it means; of other "
+        "layers, give the field."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.addParameter(
+            with_help(
+                QgsProcessingParameterVectorLayer(
+                    INPUT, tr("Layer"), [QgsProcessing.SourceType.TypeVector]
+                ),
+                tr("The layer to draw; its values stay as they are."),
+            )
+        )
+        for parameter in style_parameters(tr):
+            self.addParameter(parameter)
+        self.addOutput(QgsProcessingOutputVectorLayer(OUTPUT, tr("Styled layer")))
+        self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
+
+    def validate(self, parameters, context) -> StyleRequest:
+        layer = self.parameterAsVectorLayer(parameters, INPUT, context)
+        if layer is None or not layer.isValid():
+            raise InvalidParameter(f"{INPUT} is no vector layer: {parameters.get(INPUT)}.")
+        if not layer.isSpatial():
+            raise InvalidParameter(f"{layer.name()} has no geometry and cannot be drawn.")
+        return StyleRequest(layer, read_style(self, parameters, context))
+
+    def flags(self):
+        # the layer lives on the main thread, as for QGIS's own algorithms that change layers
+        return super().flags() | QgsProcessingAlgorithm.Flag.FlagNoThreading
+
+    def processAlgorithm(self, parameters, context, feedback) -> dict:
+        request: StyleRequest = self._request
+        layer = request.layer
+        try:
+            table, first = _as_table(layer, request.choices)
+            wanted = style.merged(table, request.choices)
+            column = table.column(wanted.field)
+            values = _values(layer, first + table.columns.index(column), column)
+            style.apply(layer, first, table, column, wanted, values, request.choices)
+            problem = style.store(layer)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        if problem:
+            raise QgsProcessingException(f"The style of {layer.name()} was not stored: {problem}")
+        layer.triggerRepaint()
+        return {OUTPUT: layer.id(), STYLED_FIELD: wanted.field}
+
+
+def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table, int]:
+    """Return the layer's columns as a table without rows, and the position of the first."""
+    known = {c["name"]: c for c in metadata.read(layer).get("columns", [])}
+    columns = []
+    first = 1 if layer.fields().count() and layer.fields()[0].name() == "fid" else 0
+    for field in list(layer.fields())[first:]:
+        about = known.get(field.name(), {})
+        plain = {k: v for k, v in about.items() if k not in ("name", "type")}
+        kind = REAL if field.isNumeric() else TEXT
+        columns.append(Column(field.name(), kind, **plain))
+    own = layer.renderer().legendClassificationAttribute() if layer.renderer() else ""
+    own = own.strip('"')
+    names = [c.name for c in columns]
+    if not choices.field and own not in names:
+        raise InvalidChoice(
+            f"Say which field of {layer.name()} to draw (STYLE_FIELD): {', '.join(names)}."
+        )
+    wanted = own if own in names else choices.field
+    return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=Style(wanted)), first
+
+
+def _values(layer: QgsVectorLayer, index: int, column: Column):
+    import numpy as np
+
+    if column.type != REAL:
+        return np.empty(0)
+    found = [feature.attribute(index) for feature in layer.getFeatures()]
+    return np.array([v for v in found if isinstance(v, (int, float))], dtype=float)
