@@ -1,0 +1,236 @@
+"""An engine on this computer: ours alone, found, started, and stopped to the last process."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fake_engine import FakeEngine
+from helpers import wait_until
+
+from oq_processing.engine import local
+from oq_processing.engine.client import EngineClient
+from oq_processing.engine.errors import Cancelled, LocalEngineError, Unreachable
+from oq_processing.engine.wait import Wait
+
+
+def processes_of(folder):
+    """Return the processes alive that were started with the folder as the engine's own."""
+    mark = f"OQ_CONFIG_FILE={folder.resolve()}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+                state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            except (OSError, IndexError):  # it has ended meanwhile
+                continue
+            if state != "Z" and any(item.startswith(mark) for item in environment):
+                found.append(int(process.name))
+    return found
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Make a program that stands for ``oq``."""
+
+    def write(code):
+        path = tmp_path / "oq"
+        path.write_text(f"#!{sys.executable}\n{code}")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+def test_a_second_engine_is_on_its_own(server, client, area_source, tmp_path):
+    executable = Path(__file__).parents[2] / ".engine" / "bin" / "oq"
+    folder = tmp_path / "é second"
+    with local.running(executable, folder) as second:
+        assert second.version == "3.26.2"
+        assert second.url.startswith("http://127.0.0.1:")
+        assert second.url != server.url
+        there = EngineClient(second.url)
+        assert there.calculations() == []
+        assert [c.id for c in client.calculations(limit=1000)][-1] == 1
+        databases = [Path(e.folder) / "db.sqlite3" for e in (server, second)]
+        jobs = [sqlite3.connect(d).execute("SELECT count(*) FROM job") for d in databases]
+        assert [row.fetchone()[0] > 0 for row in jobs] == [True, False]
+        assert "3.26.2" in second.log.read_text()
+        # a calculation is under way when the engine is stopped
+        idle = processes_of(folder)
+        assert second.process.pid in idle
+        ini = executable.parents[1] / "demos" / "hazard" / "AreaSourceClassicalPSHA" / "job.ini"
+        assert there.submit_on_server(str(ini)) == 1
+        wait_until(lambda: len(processes_of(folder)) > len(idle))
+        assert there.calculation(1).is_running
+    assert second.process.poll() is not None
+    assert processes_of(folder) == []
+    with pytest.raises(Unreachable, match="connection refused"):
+        there.engine_version()
+    assert client.engine_version() == "3.26.2"
+    assert client.calculation(area_source).status == "complete"
+    local.stop(second)  # nothing happens
+
+
+def test_the_engine_is_found(tmp_path, monkeypatch, script):
+    path = script("")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
+    assert local.find_executable() == path
+    assert local.find_executable(path) == path
+    other = tmp_path / "other" / "oq"
+    other.parent.mkdir()
+    shutil.copy(path, other)
+    monkeypatch.setenv("OPENQUAKE_OQ", str(other))
+    assert local.find_executable() == other
+    assert local.find_executable(str(path)) == path, "what is given wins"
+
+
+def test_no_engine_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
+    with pytest.raises(LocalEngineError) as error:
+        local.find_executable()
+    assert str(error.value) == (
+        "No OpenQuake engine is installed here: there is no command “oq” on the PATH."
+    )
+    with pytest.raises(LocalEngineError) as error:
+        local.find_executable("/nowhere/oq")
+    assert str(error.value) == "No OpenQuake engine: /nowhere/oq is no program."
+    (tmp_path / "plain").write_text("no program")
+    monkeypatch.setenv("OPENQUAKE_OQ", str(tmp_path / "plain"))
+    with pytest.raises(LocalEngineError) as error:
+        local.find_executable()
+    assert str(error.value) == (
+        "No OpenQuake engine: the environment variable OPENQUAKE_OQ names "
+        f"{tmp_path / 'plain'} is no program."
+    )
+
+
+def test_ports():
+    ports = {local.free_port() for _ in range(50)}
+    assert not ports & set(range(1905, 1931))
+    with socket.create_server(("127.0.0.1", ports.pop())):
+        pass
+
+
+def test_a_program_that_cannot_be_started(tmp_path):
+    with pytest.raises(LocalEngineError) as error:
+        local.start(tmp_path / "oq", tmp_path / "folder")
+    assert str(error.value) == (f"{tmp_path / 'oq'} cannot be started: No such file or directory.")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, script):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalEngineError, match=r"cannot be written: Not a directory\.$"):
+        local.start(script(""), tmp_path / "file" / "folder")
+
+
+def test_an_engine_that_ends_at_once(tmp_path, script):
+    oq = script("import sys\nprint('one\\ntwo\\n\\nthree\\nno license for this')\nsys.exit(7)")
+    with pytest.raises(LocalEngineError) as error:
+        local.start(oq, tmp_path / "folder")
+    assert str(error.value) == (
+        "The engine ended at once (exit code 7): two / three / no license for this"
+    )
+    assert processes_of(tmp_path / "folder") == []
+
+
+def test_an_engine_that_ends_without_a_word(tmp_path, script):
+    with pytest.raises(LocalEngineError) as error:
+        local.start(script(""), tmp_path / "folder")
+    assert str(error.value) == "The engine ended at once (exit code 0): it printed nothing"
+
+
+FAMILY = (
+    "import subprocess, sys, time\n"
+    "child = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);'\n"
+    "child += 'print(\"child\", flush=True); time.sleep(600)'\n"
+    "subprocess.Popen([sys.executable, '-c', child])\n"
+    "print('Starting', *sys.argv[1:], flush=True)\n"
+    "time.sleep(600)\n"
+)
+"""An engine that never listens, with a child that does not listen to SIGTERM either."""
+
+
+def test_an_engine_that_never_answers(tmp_path, script, monkeypatch):
+    monkeypatch.setattr(local, "START_WITHIN", 1.0)
+    with pytest.raises(LocalEngineError) as error:
+        local.start(script(FAMILY), tmp_path / "folder", port=(port := local.free_port()))
+    text = str(error.value)
+    assert text.startswith("The engine does not answer within 1 s: ")
+    assert f"Starting webui start 127.0.0.1:{port} --skip-browser" in text
+    assert processes_of(tmp_path / "folder") == []
+
+
+def test_an_engine_that_takes_the_request_and_never_answers(tmp_path, script, monkeypatch):
+    monkeypatch.setattr(local, "START_WITHIN", 1.5)
+    oq = script(
+        "import socket, sys, time\n"
+        "host, port = sys.argv[3].split(':')\n"
+        "server = socket.create_server((host, int(port)))\n"
+        "time.sleep(600)\n"
+    )
+    begin = time.monotonic()
+    with pytest.raises(LocalEngineError, match="does not answer within 2 s: it printed nothing"):
+        local.start(oq, tmp_path / "folder")
+    assert time.monotonic() - begin < 5
+    assert processes_of(tmp_path / "folder") == []
+
+
+def test_cancel_while_it_starts(tmp_path, script):
+    folder = tmp_path / "folder"
+    log = folder / "server.log"
+    wish = threading.Event()
+
+    def idle():
+        if log.exists() and "child" in log.read_text():
+            wish.set()
+
+    begin = time.monotonic()
+    with pytest.raises(Cancelled, match=r"^Cancelled by the user\.$"):
+        local.start(script(FAMILY), folder, wait=Wait(wish.is_set, idle))
+    assert time.monotonic() - begin < 5
+    assert processes_of(folder) == []
+
+
+def test_a_port_in_use_is_not_taken_for_the_engine(tmp_path, script):
+    with FakeEngine() as other:
+        with pytest.raises(LocalEngineError) as error:
+            local.start(script(FAMILY), tmp_path / "folder", port=other.port)
+        assert other.requests == []
+    assert str(error.value) == (f"Port {other.port} is used by another program; give another one.")
+    assert processes_of(tmp_path / "folder") == []
+
+
+def test_the_environment_of_the_engine(tmp_path, script, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/of/qgis")
+    monkeypatch.setenv("VIRTUAL_ENV", "/of/qgis")
+    monkeypatch.setenv("OQ_DATABASE", "another:1908")
+    monkeypatch.setenv("OQ_CONFIG_FILE", "/another/openquake.cfg")
+    monkeypatch.setenv("HARMLESS", "kept")
+    folder = tmp_path / "folder"
+    oq = script(
+        "import json, os\nprint(json.dumps([dict(os.environ), os.getcwd(), os.getpgrp()]))\n"
+    )
+    with pytest.raises(LocalEngineError):
+        local.start(oq, folder)
+    environment, cwd, group = json.loads((folder / "server.log").read_text())
+    assert {k: v for k, v in environment.items() if k.startswith("OQ_")} == {
+        "OQ_CONFIG_FILE": str(folder / "openquake.cfg"),
+        "OQ_DATADIR": str(folder / "data"),
+    }
+    assert not {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"} & set(environment)
+    assert environment["HARMLESS"] == "kept"
+    assert (cwd, group != os.getpgrp()) == (str(folder), True)
+    assert (folder / "openquake.cfg").read_text() == (
+        f"[dbserver]\nfile = {folder}/db.sqlite3\n\n[directory]\ncustom_tmp = {folder}/tmp\n"
+    )
+    assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == ["data", "tmp"]

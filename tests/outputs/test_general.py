@@ -1,0 +1,335 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from oq_processing.engine.errors import InvalidChoice, InvalidOutput
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.choices import Choices
+from oq_processing.outputs.general import read
+from oq_processing.outputs.table import INTEGER, NONE, POINT, REAL, TEXT, Style
+
+COMMENT = (
+    "#,,\"generated_by='OpenQuake engine 3.26.2', start_date='2026-11-23T19:51:01', "
+    "checksum=42, kind='mean', investigation_time=50.0\"\r\n"
+)
+
+
+def zipped(**members) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def types(table):
+    return {c.name: c.type for c in table.columns}
+
+
+@pytest.mark.parametrize("comment", [COMMENT, ""])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_plain_table(fake_source, rows_of, comment, end, mark):
+    text = (mark + comment + "rlz_id,branch_path,weight\r\n0,A~B,2.5e-01\r\n1,B~A,7.5E-01\r\n").replace(
+        "\r\n", end
+    )
+    table = read(fake_source(text.encode()), Choices())
+    assert types(table) == {"rlz_id": INTEGER, "branch_path": TEXT, "weight": REAL}
+    assert rows_of(table) == [(0, "A~B", 0.25), (1, "B~A", 0.75)]
+    assert (table.rows, table.geometry, table.style) == (2, NONE, None)
+    assert table.title == "Values, calculation 5"
+    assert table.notes == ()
+
+
+def test_provenance(fake_source):
+    table = read(fake_source(COMMENT.encode() + b"a\r\n1\r\n"), Choices(poe="0.1"))
+    assert table.provenance == {
+        "server": "http://fake",
+        "calculation_id": 5,
+        "description": "a job",
+        "calculation_mode": "classical",
+        "output_type": "values",
+        "output_name": "Values",
+        "choices": {"POE": "0.1"},
+        "members": ["values"],
+        "checksum": 42,
+        "investigation_time": 50.0,
+        "start_date": "2026-11-23T19:51:01",
+    }
+
+
+def test_a_comment_that_is_no_python_is_only_a_comment(fake_source, rows_of):
+    table = read(fake_source(b'#,"__import__(\'os\').abort()"\r\na\r\n1\r\n'), Choices())
+    assert rows_of(table) == [(1,)]
+    assert "checksum" not in table.provenance
+
+
+def test_quoted_cells_and_other_scripts(fake_source, rows_of):
+    data = 'name,note\r\n"a, b","say ""é""\r\nsecond line"\r\nКатманду,東京\r\n'
+    table = read(fake_source(data.encode()), Choices())
+    assert rows_of(table) == [("a, b", 'say "é"\r\nsecond line'), ("Катманду", "東京")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "values"),
+    [
+        (["1", "-2", "0"], INTEGER, [1, -2, 0]),
+        (["00123", "7"], TEXT, ["00123", "7"]),
+        (["1", "2.5"], REAL, [1.0, 2.5]),
+        (["1.5E-03", "nan", "inf", "-inf"], REAL, [0.0015, None, float("inf"), float("-inf")]),
+        (["9223372036854775807", "-9223372036854775808"], INTEGER, [2**63 - 1, -(2**63)]),
+        (["9007199254740993"], INTEGER, [2**53 + 1]),
+        (["9223372036854775809"], TEXT, ["9223372036854775809"]),
+        (["18446744073709551616", "0.5"], REAL, [2.0**64, 0.5]),
+        (["1", ""], INTEGER, [1, None]),
+        (["1.5", ""], REAL, [1.5, None]),
+        (["a", ""], TEXT, ["a", None]),
+        (["", ""], INTEGER, [None, None]),
+        (["1_000"], TEXT, ["1_000"]),
+        (["Infinity"], TEXT, ["Infinity"]),
+        (["NAN"], TEXT, ["NAN"]),
+        (["١٢"], TEXT, ["١٢"]),
+        (["1e5x"], TEXT, ["1e5x"]),
+        (["."], TEXT, ["."]),
+    ],
+)
+def test_types(fake_source, rows_of, cells, kind, values):
+    data = "x,n\r\n" + "".join(f"{cell},0\r\n" for cell in cells)
+    table = read(fake_source(data.encode()), Choices())
+    assert types(table)["x"] == kind
+    assert [row[0] for row in rows_of(table)] == values
+
+
+def test_empty_cells_of_one_column(fake_source, rows_of):
+    table = read(fake_source(b"x\r\n1\r\n\r\n2\r\n"), Choices())
+    assert rows_of(table) == [(1,), (None,), (2,)]
+
+
+def test_int64_is_kept_as_it_is(fake_source):
+    [block] = read(fake_source(b"event,n\r\n9223372036854775807,1\r\n"), Choices()).blocks()
+    assert block.values[0].dtype == np.int64
+    assert block.values[0].tolist() == [2**63 - 1]
+
+
+@pytest.mark.parametrize("name", ["asset_id", "custom_site_id", "source_id", "taxonomy", "id"])
+def test_ids_are_text_whatever_they_look_like(fake_source, rows_of, name):
+    table = read(fake_source(f"{name},x\r\n123,1\r\n124,2\r\n".encode()), Choices())
+    assert types(table) == {name: TEXT, "x": INTEGER}
+    assert rows_of(table) == [("123", 1), ("124", 2)]
+
+
+def test_tags_are_text(fake_source, rows_of):
+    data = b"asset_id,NAME_1,floors,lon,lat,structural\r\n7,12,3,85.5,27.5,1.0E+03\r\n"
+    table = read(fake_source(data), Choices())
+    assert types(table) == {
+        "asset_id": TEXT,
+        "NAME_1": TEXT,
+        "floors": TEXT,
+        "lon": REAL,
+        "lat": REAL,
+        "structural": REAL,
+    }
+    assert rows_of(table) == [("7", "12", "3", 85.5, 27.5, 1000.0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "columns"),
+    [(b"", ()), (b"\r\n", ()), (COMMENT.encode(), ()), (b"a,b\r\n", ("a", "b"))],
+)
+def test_empty_file(fake_source, data, columns):
+    table = read(fake_source(data), Choices())
+    assert tuple(c.name for c in table.columns) == columns
+    assert table.rows == 0
+    assert list(table.blocks()) == []
+    assert table.notes == ("Values of calculation 5 is empty.",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"a,b\r\n1,2\r\n3", "values: a row has 1 cells and the header 2; the file is not whole."),
+        (b"a,b\r\n1,2,3\r\n", "values: a row has 3 cells and the header 2"),
+        (b'a,b\r\n1,"2', "values cannot be read (unexpected end of data)."),
+        (b"a,b\r\n1,\xff\r\n", "values cannot be read ('utf-8' codec"),
+    ],
+)
+def test_damaged_file(fake_source, data, words):
+    with pytest.raises(InvalidOutput) as error:
+        read(fake_source(data), Choices())
+    assert words in str(error.value)
+
+
+def test_an_empty_line_at_the_end(fake_source, rows_of):
+    table = read(fake_source(b"a,b\r\n1,2\r\n\r\n"), Choices())
+    assert (table.rows, rows_of(table)) == (1, [(1, 2)])
+
+
+def test_members_of_one_kind_are_appended(fake_source, rows_of):
+    data = zipped(
+        **{
+            "hazard_curve-rlz-001-PGA_3.csv": "lon,lat,poe-0.1\r\n2,1,0.5\r\n",
+            "hazard_curve-rlz-000-PGA_3.csv": COMMENT + "lon,lat,poe-0.1\r\n1.5,1,1\r\n2,1,0\r\n",
+            "readme.txt": "not a table",
+        }
+    )
+    table = read(fake_source(data, "output-7-values_3.zip"), Choices())
+    assert types(table) == {"member": TEXT, "lon": REAL, "lat": INTEGER, "poe-0.1": REAL}
+    assert rows_of(table) == [
+        ("hazard_curve-rlz-000-PGA", 1.5, 1, 1.0),
+        ("hazard_curve-rlz-000-PGA", 2.0, 1, 0.0),
+        ("hazard_curve-rlz-001-PGA", 2.0, 1, 0.5),
+    ]
+    assert [block.xy.tolist() for block in table.blocks()] == [[[1.5, 1], [2, 1]], [[2, 1]]]
+    assert table.notes == ()
+    assert table.provenance["members"] == ["hazard_curve-rlz-000-PGA", "hazard_curve-rlz-001-PGA"]
+
+
+SEVERAL = {
+    "gmf-data_3.csv": "event_id,gmv_PGA\r\n0,0.25\r\n",
+    "sub/sigma_epsilon_3.csv": "event_id,sig\r\n0,1\r\n",
+    "sitemesh_3.csv": "site_id,lon,lat\r\n0,1,2\r\n",
+}
+
+
+def test_members_of_several_kinds(fake_source, rows_of):
+    table = read(fake_source(zipped(**SEVERAL)), Choices())
+    assert rows_of(table) == [("gmf-data", 0, 0.25)]
+    assert table.notes == (
+        "This output has tables of several kinds; loaded: gmf-data. "
+        "Choose another by MEMBER: sitemesh, sigma_epsilon.",
+    )
+
+
+def test_chosen_member(fake_source, rows_of):
+    table = read(fake_source(zipped(**SEVERAL)), Choices(member=" SiteMesh "))
+    assert rows_of(table) == [(0, 1, 2)]
+    assert (table.geometry, table.notes) == (POINT, ())
+    assert table.provenance["choices"] == {"MEMBER": " SiteMesh "}
+
+
+def test_unknown_member_names_those_there_are(fake_source):
+    with pytest.raises(InvalidChoice) as error:
+        read(fake_source(zipped(**SEVERAL)), Choices(member="sites"))
+    assert str(error.value) == (
+        "There is no member “sites”; MEMBER may be: gmf-data, sitemesh, sigma_epsilon."
+    )
+
+
+def test_zip_without_tables(fake_source):
+    with pytest.raises(InvalidChoice, match=r"The export of Values holds no table"):
+        read(fake_source(zipped(**{"a.xml": "<a/>"})), Choices())
+
+
+def test_damaged_zip(fake_source):
+    data = zipped(**SEVERAL)
+    with pytest.raises(InvalidOutput, match=r"The export of Values is not a whole zip file"):
+        read(fake_source(data[:-10]), Choices())
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        archive.writestr("a.csv", "x\r\n12345\r\n")
+    with pytest.raises(InvalidOutput, match="a cannot be read"):
+        read(fake_source(stored.getvalue().replace(b"12345", b"12346", 1)), Choices())
+
+
+def test_a_zip_that_claims_to_be_huge(fake_source):
+    text = "x\r\n" + "1\r\n" * 5000
+    data = zipped(**{"a.csv": text})
+    size = len(text).to_bytes(4, "little")
+    assert data.count(size) == 2
+    with pytest.raises(InvalidOutput, match=r"a\.csv in the export of Values is not believable"):
+        read(fake_source(data.replace(size, (2**31).to_bytes(4, "little"))), Choices())
+
+
+@pytest.mark.parametrize(
+    "header", ["lon,lat", "longitude,latitude", "centroid_lon,centroid_lat"]
+)
+def test_points(fake_source, header):
+    data = f"rup_id,{header},depth,mag\r\n7,1.5,-2.25,10,6.5\r\n8,179.5,0,5,7\r\n".encode()
+    table = read(fake_source(data), Choices())
+    [block] = table.blocks()
+    assert table.geometry == POINT
+    assert block.xy.tolist() == [[1.5, -2.25], [179.5, 0.0]]
+    assert table.style == Style("mag")
+    assert table.column("depth").title == "Depth [km]"
+
+
+def test_style_field_of_choice(fake_source):
+    source = fake_source(b"lon,lat,a,b\r\n1,2,0.5,1.5\r\n")
+    assert read(source, Choices(style_field="B")).style == Style("b")
+    assert read(source, Choices(style_field="nope")).style == Style("a")
+
+
+def test_geometry_none(fake_source):
+    table = read(fake_source(b"lon,lat,a\r\n1,2,0.5\r\n"), Choices(geometry="none"))
+    [block] = table.blocks()
+    assert (table.geometry, block.xy, table.style) == (NONE, None, None)
+    assert [c.name for c in table.columns] == ["lon", "lat", "a"]
+
+
+@pytest.mark.parametrize(
+    ("data", "geometry", "words"),
+    [
+        (b"a\r\n1\r\n", "point", "Values has no coordinates; use GEOMETRY=none."),
+        (b"lon,lat\r\n1,2\r\n", "cell", "Values can be loaded with GEOMETRY auto, point or none."),
+        (b"lon,lat\r\n1,2\r\n", "line", "Values can be loaded with GEOMETRY auto, point or none."),
+    ],
+)
+def test_impossible_geometry(fake_source, data, geometry, words):
+    with pytest.raises(InvalidChoice) as error:
+        read(fake_source(data), Choices(geometry=geometry))
+    assert str(error.value) == words
+
+
+def test_points_without_coordinates_in_a_row(fake_source):
+    [block] = read(fake_source(b"lon,lat,a\r\n1,2,0.5\r\n,,1\r\n"), Choices()).blocks()
+    assert block.xy[0].tolist() == [1, 2]
+    assert np.isnan(block.xy[1]).all()
+
+
+def test_duplicate_column_names(fake_source, rows_of):
+    table = read(fake_source(b"a,a,A\r\n1,x,2.5\r\n"), Choices())
+    assert [(c.name, c.type) for c in table.columns] == [("a", INTEGER), ("a", TEXT), ("A", REAL)]
+    assert rows_of(table) == [(1, "x", 2.5)]
+
+
+def test_a_column_named_member_stays(fake_source, rows_of):
+    data = zipped(**{"a_1.csv": "member,x\r\nm,1\r\n", "b_1.csv": "member,x\r\nn,2\r\n"})
+    table = read(fake_source(data), Choices())
+    assert rows_of(table) == [("a", "m", 1), ("b", "n", 2)]
+
+
+def test_blocks_are_bounded(fake_source):
+    lines = "".join(f"{i},{i}.5\r\n" for i in range(60_000))
+    table = read(fake_source(b"x,y\r\n" + lines.encode()), Choices())
+    blocks = list(table.blocks())
+    assert [block.rows for block in blocks] == [25_000, 25_000, 10_000]
+    assert np.concatenate([b.values[0] for b in blocks]).tolist() == list(range(60_000))
+
+
+def test_no_table_at_all(fake_source):
+    with pytest.raises(InvalidChoice, match=r"Values is no table \(formats: rst\)"):
+        read(fake_source(formats=("rst",)), Choices())
+
+
+def test_unknown_types_go_the_general_way(fake_source, rows_of):
+    source = fake_source(b"a\r\n1\r\n", type="invented in 2030")
+    assert rows_of(catalogue.read(source, Choices())) == [(1,)]
+
+
+def test_find_output(fake_source):
+    from oq_processing.engine.calculation import Output
+
+    outputs = [Output(7, "hmaps", "Hazard Maps", ("csv",)), Output(9, "uhs", "UHS", ("csv",))]
+    for wanted in ("hmaps", " hmaps ", "7", "hazard maps", "Hazard Maps"):
+        assert catalogue.find_output(outputs, wanted, 5) is outputs[0]
+    with pytest.raises(InvalidChoice) as error:
+        catalogue.find_output(outputs, "gmf", 5)
+    assert str(error.value) == (
+        "Calculation 5 has no output “gmf”; it has: hmaps (Hazard Maps), uhs (UHS)."
+    )
+    with pytest.raises(InvalidChoice, match=r"Choose an output of calculation 5: hmaps"):
+        catalogue.find_output(outputs, " ", 5)
+    with pytest.raises(InvalidChoice, match=r"Calculation 5 has no outputs\."):
+        catalogue.find_output([], "hmaps", 5)

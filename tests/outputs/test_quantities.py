@@ -1,0 +1,96 @@
+import math
+
+import pytest
+
+from oq_processing.outputs.quantities import (
+    imt_order,
+    imt_unit,
+    kind_label,
+    percent,
+    return_period,
+    years,
+)
+
+
+@pytest.mark.parametrize(
+    ("imt", "unit"),
+    [
+        ("PGA", "g"),
+        ("SA(0.1)", "g"),
+        ("Sa_avg2(0.5)", "g"),
+        ("Sa_avg3(0.5)", "g"),
+        ("AvgSA", "g"),
+        ("PGV", "cm/s"),
+        ("FIV3(1.0)", "cm/s"),
+        ("PGD", "cm"),
+        ("SDi(0.1,2)", "cm"),
+        ("IA", "m/s"),
+        ("CAV", "g·s"),
+        ("RSD595", "s"),
+        ("MMI", "intensity"),
+        ("JMA", "intensity"),
+        ("LiqProb", "probability"),
+        ("LsProb", "probability"),
+        ("DispProb", "probability"),
+        ("EAS(1.0)", ""),
+        ("PGAX", ""),
+        ("", ""),
+    ],
+)
+def test_unit(imt, unit):
+    assert imt_unit(imt) == unit
+
+
+def test_order():
+    imts = ["SA(10.0)", "PGV", "SA(2.0)", "IA", "PGA", "SA(0.05)"]
+    assert sorted(imts, key=imt_order) == ["PGA", "SA(0.05)", "SA(2.0)", "SA(10.0)", "IA", "PGV"]
+
+
+@pytest.mark.parametrize(
+    ("poe", "time", "period"),
+    [
+        (0.1, 50, 474.5610790),
+        (0.02, 50, 2474.9158226),
+        (0.0021, 1, 475.6903010),
+        (1 - math.exp(-1), 50, 50),
+        (0, 50, math.inf),
+        (1, 50, 0),
+    ],
+)
+def test_return_period(poe, time, period):
+    assert return_period(poe, time) == pytest.approx(period, rel=1e-9)
+
+
+def test_small_probabilities_keep_their_digits():
+    assert return_period(1e-15, 1) == pytest.approx(1e15, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("poe", "text"),
+    [(0.1, "10%"), (0.0999999, "10%"), (0.0021, "0.21%"), (0.000404, "0.0404%"), (1, "100%")],
+)
+def test_percent(poe, text):
+    assert percent(poe) == text
+
+
+@pytest.mark.parametrize(
+    ("period", "text"), [(474.561, "475"), (10000, "10000"), (50.0, "50"), (1.0, "1"), (0.25, "0.25")]
+)
+def test_years(period, text):
+    assert years(period) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("mean", "Mean"),
+        ("std", "Standard deviation"),
+        ("max", "Maximum"),
+        ("quantile-0.5", "Median"),
+        ("quantile-0.15", "Quantile 0.15"),
+        ("rlz-007", "Realization 7"),
+        ("new", "new"),
+    ],
+)
+def test_kind_label(kind, label):
+    assert kind_label(kind) == label

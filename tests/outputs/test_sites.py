@@ -1,0 +1,134 @@
+import struct
+
+import numpy as np
+import pytest
+
+from oq_processing.engine.errors import InvalidChoice, InvalidOutput
+from oq_processing.outputs.sites import cell_polygons, grid_spacing, polygons_wkb, read_sites
+
+
+def km_grid(lon0, lat0, columns, rows, spacing=0.09):
+    """Sites equally far in km, as the engine makes its grids."""
+    lat = lat0 + spacing * np.arange(rows)
+    width = spacing / np.cos(np.radians(lat))
+    lon = lon0 + width[:, np.newaxis] * np.arange(columns)
+    return lon.round(5).ravel(), np.repeat(lat, columns).round(5)
+
+
+def test_read_sites(hazard_source, sites):
+    array = sites([10.0, 11.0], [1.0, 2.0], custom=[b"00123", b"caf\xc3\xa9"])
+    found = read_sites(hazard_source({}, {}, {5: array}), 2)
+    assert found.site_id.tolist() == [0, 1]
+    assert found.lon.tolist() == [10.0, 11.0]
+    assert found.lat.tolist() == [1.0, 2.0]
+    assert found.custom_id.tolist() == ["00123", "café"]
+    assert found.depth is None
+    assert [c.name for c, _ in found.columns()] == ["site_id", "custom_site_id", "lon", "lat"]
+
+
+def test_depth_is_a_column_where_there_is_one(hazard_source, sites):
+    array = sites([10.0, 11.0], [1.0, 2.0], depth=[0.0, -1.5])
+    found = read_sites(hazard_source({}, {}, {5: array}), 2)
+    assert found.depth.tolist() == [0.0, -1.5]
+    assert [c.title for c, _ in found.columns()] == [
+        "Site",
+        "Longitude [°]",
+        "Latitude [°]",
+        "Depth [km]",
+    ]
+
+
+def test_sites_of_the_parent(hazard_source, sites):
+    own, parent = sites([1.0], [1.0]), sites([7.0, 8.0, 9.0], [1.0, 2.0, 3.0])
+    source = hazard_source({"hazard_calculation_id": 3}, {}, {5: own, 3: parent})
+    assert read_sites(source, 3).lon.tolist() == [7.0, 8.0, 9.0]
+    assert read_sites(source, 1).lon.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"hazard_calculation_id": 3}, "has 2 rows of Hazard Maps but 1 and 3 sites"),
+        ({}, "has 2 rows of Hazard Maps but 1 sites"),
+        ({"hazard_calculation_id": 99}, "has 2 rows of Hazard Maps but 1 sites"),
+    ],
+)
+def test_values_never_land_on_other_sites(hazard_source, sites, parameters, words):
+    own, parent = sites([1.0], [1.0]), sites([7.0, 8.0, 9.0], [1.0, 2.0, 3.0])
+    source = hazard_source(parameters, {}, {5: own, 3: parent})
+    with pytest.raises(InvalidOutput) as error:
+        read_sites(source, 2)
+    assert words in str(error.value)
+
+
+def test_no_sites_at_all(hazard_source):
+    with pytest.raises(InvalidOutput, match="but no sites; they cannot be located"):
+        read_sites(hazard_source({}, {}, {}), 2)
+
+
+def test_grid_in_degrees():
+    lon, lat = (a.ravel() for a in np.meshgrid(np.arange(10, 20) * 0.5, np.arange(4) * 0.25 + 60))
+    widths, height = grid_spacing(lon, lat)
+    assert set(widths.tolist()) == {0.5}
+    assert height == 0.25
+    cells = cell_polygons(lon, lat)
+    assert cells.shape == (40, 5, 2)
+    assert cells[0].tolist() == [
+        [4.75, 59.875],
+        [5.25, 59.875],
+        [5.25, 60.125],
+        [4.75, 60.125],
+        [4.75, 59.875],
+    ]
+
+
+@pytest.mark.parametrize("lat0", [-42, 0, 35, 60])
+def test_cells_of_a_grid_in_km_touch_and_do_not_overlap(lat0):
+    lon, lat = km_grid(10, lat0, 20, 100)
+    cells = cell_polygons(lon, lat).reshape(100, 20, 5, 2)
+    # right edge of one and left edge of the next, in degrees; sites are rounded to 5 digits
+    assert np.abs(cells[:, :-1, 1, 0] - cells[:, 1:, 0, 0]).max() < 2e-5
+    assert np.abs(cells[:-1, :, 2, 1] - cells[1:, :, 0, 1]).max() < 2e-5
+
+
+def test_order_and_holes_do_not_matter():
+    lon, lat = km_grid(10, 45, 20, 20)
+    keep = np.random.default_rng(1).permutation(400)[:300]
+    widths, height = grid_spacing(lon[keep], lat[keep])
+    assert widths == pytest.approx(0.09 / np.cos(np.radians(lat[keep])), abs=2e-5)
+    assert height == pytest.approx(0.09, abs=1e-5)
+
+
+def test_grid_over_the_antimeridian():
+    lon, lat = (a.ravel() for a in np.meshgrid(np.arange(175, 186), np.arange(5)))
+    lon = np.where(lon > 180, lon - 360, lon)
+    widths, height = grid_spacing(lon, lat)
+    assert (set(widths.tolist()), height) == ({1.0}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat"),
+    [
+        ([0.5], [1.0]),
+        ([0.0, 1.0, 2.0], [1.0, 1.0, 1.0]),
+        ([1.0, 1.0, 1.0], [0.0, 1.0, 2.0]),
+        ([1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]),
+        ([0.0, 0.4, 1.7, 2.0, 0.0, 0.9, 1.1, 2.0], [0.0] * 4 + [1.0] * 4),
+    ],
+)
+def test_no_grid(lon, lat):
+    with pytest.raises(InvalidChoice, match=r"no regular grid; use GEOMETRY=point"):
+        cell_polygons(np.array(lon), np.array(lat))
+
+
+def test_scattered_sites_are_no_grid():
+    lon, lat = np.random.default_rng(1).random((2, 500)).round(3)
+    with pytest.raises(InvalidChoice):
+        grid_spacing(lon, lat)
+
+
+def test_polygons_wkb():
+    ring = [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [0.0, 0.0]]
+    [first, second] = polygons_wkb(np.array([ring, ring]) + [[[0, 0]], [[5, 0]]])
+    assert first == struct.pack("<BIII8d", 1, 3, 1, 4, 0, 0, 1, 0, 1, 2, 0, 0)
+    assert second == struct.pack("<BIII8d", 1, 3, 1, 4, 5, 0, 6, 0, 6, 2, 5, 0)

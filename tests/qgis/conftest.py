@@ -1,0 +1,159 @@
+"""What the tests inside QGIS share: the provider in the registry, and a way to run algorithms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsVectorLayer,
+)
+
+from oq_processing.outputs import catalogue
+from oq_processing.provider import OpenQuakeProvider
+
+LOAD = "openquake:loadoutputaslayer"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def profile(tmp_path_factory, qgis_app) -> Path:
+    """The folder of QGIS' settings: never the caller's, nor the checkout."""
+    folder = Path(os.environ["QGIS_CUSTOM_CONFIG_PATH"])
+    assert folder.is_absolute()
+    # a style database would be made in the working directory
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def registry(qgis_app, qgis_processing) -> Iterator:
+    """The registry of Processing, with our provider in it."""
+    registry = QgsApplication.processingRegistry()
+    provider = None
+    if registry.providerById("openquake") is None:
+        provider = OpenQuakeProvider()
+        assert registry.addProvider(provider)
+    yield registry
+    if provider is not None:
+        registry.removeProvider(provider)
+
+
+class Recorder(QgsProcessingFeedback):
+    """Feedback that keeps what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.phases: list[str] = []
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+        self.errors: list[str] = []
+        self.percents: list[float] = []
+        self.progressChanged.connect(self.percents.append)
+
+    def setProgressText(self, text):  # noqa: N802
+        self.phases.append(text)
+
+    def pushInfo(self, info):  # noqa: N802
+        self.infos.append(info)
+
+    def pushWarning(self, warning):  # noqa: N802
+        self.warnings.append(warning)
+
+    def reportError(self, error, fatalError=False):  # noqa: N802, N803
+        self.errors.append(error)
+
+
+@pytest.fixture
+def feedback() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def context(registry) -> QgsProcessingContext:
+    return QgsProcessingContext()
+
+
+@pytest.fixture
+def run(registry, server, feedback, context):
+    """A function that runs an algorithm and returns its results; SERVER is the real engine."""
+    import processing
+
+    def run(algorithm: str = LOAD, **parameters) -> dict:
+        parameters = {"SERVER": server.url, **parameters}
+        return processing.run(algorithm, parameters, feedback=feedback, context=context)
+
+    return run
+
+
+@pytest.fixture
+def area(run, area_source):
+    """A function that loads the hazard maps of the grid; in memory unless OUTPUT says otherwise."""
+
+    def load(**parameters) -> dict:
+        defaults = {
+            "CALCULATION_ID": area_source,
+            "OUTPUT_TYPE": "hmaps",
+            "IMT": "PGA",
+            "OUTPUT": "TEMPORARY_OUTPUT",
+        }
+        return run(LOAD, **{**defaults, **parameters})
+
+    return load
+
+
+@pytest.fixture
+def project() -> Iterator[QgsProject]:
+    project = QgsProject()
+    yield project
+    project.clear()
+
+
+@pytest.fixture(scope="session")
+def exported(client, tmp_path_factory):
+    """A function that reads an output's CSV export: member → (header, rows of text)."""
+    folder = tmp_path_factory.mktemp("exports")
+    found = {}
+
+    def read(calculation_id: int, kind: str = "hmaps"):
+        if (calculation_id, kind) in found:
+            return found[calculation_id, kind]
+        output = catalogue.find_output(client.outputs(calculation_id), kind, calculation_id)
+        target = folder / f"{calculation_id}-{kind}"
+        download = client.export(output, "csv", target)
+        files = {download.name: target.read_bytes()}
+        if zipfile.is_zipfile(target):
+            with zipfile.ZipFile(target) as archive:
+                files = {name: archive.read(name) for name in archive.namelist()}
+        members = {}
+        for name, data in files.items():
+            _, header, *rows = csv.reader(io.StringIO(data.decode()))
+            members[name.rpartition("_")[0]] = (header, rows)
+        found[calculation_id, kind] = members
+        return members
+
+    return read
+
+
+@pytest.fixture
+def opened():
+    """A function that opens a file anew, as a user does."""
+
+    def open_file(path, table: str = "") -> QgsVectorLayer:
+        source = f"{path}|layername={table}" if table else str(path)
+        layer = QgsVectorLayer(source, "opened", "ogr")
+        assert layer.isValid()
+        layer.loadDefaultMetadata()
+        return layer
+
+    return open_file

@@ -1,0 +1,204 @@
+"""Class limits: they rise, cover all values, and say so."""
+
+import itertools
+
+import numpy as np
+import pytest
+from qgis.core import QgsGraduatedSymbolRenderer, QgsMarkerSymbol, QgsRendererRange
+
+from oq_processing.layers.classes import CLASSIFICATIONS, class_limits, number
+
+RANDOM = np.random.default_rng(7)
+STANDARD = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)
+VALUES = {
+    "normal": RANDOM.normal(10, 2, 2000),
+    "four decades": 10 ** RANDOM.uniform(-4, 0, 2000),
+    "skewed": RANDOM.lognormal(0, 2.5, 2000),
+    "equal": np.full(50, 0.37),
+    "zeros": np.concatenate([np.zeros(900), RANDOM.lognormal(0, 1, 100)]),
+    "all zero": np.zeros(5),
+    "holes": np.array([np.nan, 1.0, np.inf, 2.0, -np.inf, 3.5]),
+    "negative": RANDOM.normal(-5, 3, 500),
+    "few": np.array([1.0, 1.0, 2.0]),
+    "one": np.array([4.25]),
+    "single precision": RANDOM.lognormal(-3, 1, 700).astype("f4"),
+    "neighbours": np.array([1.0, np.nextafter(1.0, 2)]),
+    "tiny": np.array([1e-14, 2e-14, 5e-14]),
+    "large": np.array([1e9, 3e9, 1.00001e9]),
+    "integers": RANDOM.integers(0, 40, 300),
+}
+
+
+def renderer_of(limits):
+    ranges = [QgsRendererRange(a, b, QgsMarkerSymbol(), text) for a, b, text in limits]
+    return QgsGraduatedSymbolRenderer("v", ranges)
+
+
+@pytest.mark.parametrize("classification", CLASSIFICATIONS)
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("classes", [None, 2, 12])
+def test_every_value_falls_in_a_class(name, classification, classes):
+    values = VALUES[name].astype(float)
+    limits = class_limits(VALUES[name], classification, classes, STANDARD)
+    lower, upper, labels = zip(*limits)
+    assert lower[1:] == upper[:-1]
+    edges = [lower[0], *upper]
+    assert edges == sorted(edges)
+    finite = values[np.isfinite(values)]
+    assert edges[0] <= finite.min()
+    assert edges[-1] >= finite.max()
+    assert len(set(labels)) == len(labels)
+    renderer = renderer_of(limits)
+    for value in finite[:300]:
+        assert renderer.rangeForValue(value) is not None
+    for value in (np.nan, np.inf, -np.inf):
+        assert renderer.rangeForValue(value) is None
+
+
+@pytest.mark.parametrize("classification", set(CLASSIFICATIONS) - {"standard"})
+@pytest.mark.parametrize("name", set(VALUES) - {"equal", "all zero", "one"})
+def test_limits_rise_strictly_and_are_no_more_than_asked(name, classification):
+    limits = class_limits(VALUES[name], classification, 5, ())
+    assert all(a < b for a, b, _ in limits)
+    # pretty limits may start below and end above; zero has a class of its own in logarithmic ones
+    assert 1 <= len(limits) <= {"pretty": 7, "logarithmic": 6}.get(classification, 5)
+
+
+@pytest.mark.parametrize("classification", CLASSIFICATIONS)
+@pytest.mark.parametrize("values", [[], [np.nan, np.inf]])
+def test_no_values_no_classes(values, classification):
+    assert class_limits(values, classification, None, STANDARD) == []
+
+
+def test_a_single_value():
+    assert class_limits([0.37, 0.37, np.nan], "quantile", 5) == [(0.37, 0.37, "0.37")]
+
+
+def test_equal_interval():
+    assert class_limits([0.0, 1.0, 10.0], "equal-interval", 4) == [
+        (0.0, 2.5, "0 – 2.5"),
+        (2.5, 5.0, "2.5 – 5"),
+        (5.0, 7.5, "5 – 7.5"),
+        (7.5, 10.0, "7.5 – 10"),
+    ]
+
+
+def test_quantile_classes_hold_equally_many():
+    values = VALUES["skewed"]
+    limits = class_limits(values, "quantile", 5)
+    inside = [np.count_nonzero((values > a) & (values <= b)) for a, b, _ in limits]
+    assert inside == [399, 400, 400, 400, 400]  # the lowest value is the lowest limit
+
+
+def test_logarithmic():
+    limits = class_limits([0.001, 0.02, 10.0], "logarithmic", 4)
+    assert [b for _, b, _ in limits] == pytest.approx([0.01, 0.1, 1, 10])
+    assert [text for *_, text in limits] == ["0.001 – 0.01", "0.01 – 0.1", "0.1 – 1", "1 – 10"]
+    with_zeros = class_limits([0.0, 0.001, 0.02, 10.0], "logarithmic", 4)
+    assert with_zeros[0][:2] == (0.0, 0.001)
+    assert len(with_zeros) == 5
+
+
+def test_pretty():
+    assert [a for a, _, _ in class_limits([0.12, 0.49], "pretty", 4)] == [0.1, 0.2, 0.3, 0.4]
+    assert [b for _, b, _ in class_limits([13, 187], "pretty", 5)] == [50.0, 100.0, 150.0, 200.0]
+
+
+def test_standard_classes_are_the_same_whatever_the_values():
+    labels = [
+        "< 0.01",
+        "0.01 – 0.02",
+        "0.02 – 0.03",
+        "0.03 – 0.05",
+        "0.05 – 0.08",
+        "0.08 – 0.13",
+        "0.13 – 0.2",
+        "0.2 – 0.35",
+        "0.35 – 0.55",
+        "0.55 – 0.9",
+        "0.9 – 1.5",
+        "> 1.5",
+    ]
+    for values in ([0.04], [0.0, 3.0], VALUES["four decades"]):
+        limits = class_limits(values, "standard", None, STANDARD)
+        assert [text for *_, text in limits] == labels
+        assert [b for _, b, _ in limits][:-1] == list(STANDARD)
+    low, *_, high = class_limits([0.0, 3.0], "standard", None, STANDARD)
+    assert (low[0], high[1]) == (0.0, 3.0)
+
+
+def test_breaks_of_the_user():
+    assert class_limits([-1.0, 5.0], "breaks", None, (0.0, 2.0)) == [
+        (-1.0, 0.0, "< 0"),
+        (0.0, 2.0, "0 – 2"),
+        (2.0, 5.0, "> 2"),
+    ]
+    assert [t for *_, t in class_limits([1.0], "breaks", None, (12345.6, 12345.7))] == [
+        "< 12,345.6",
+        "12,345.6 – 12,345.7",
+        "> 12,345.7",
+    ]
+
+
+def test_standard_without_limits_is_quantile():
+    values = VALUES["normal"]
+    assert class_limits(values, "standard", 4) == class_limits(values, "quantile", 4)
+
+
+def within(values, groups):
+    return sum(((values[a:b] - values[a:b].mean()) ** 2).sum() for a, b in groups)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_jenks_is_the_optimum(seed, count):
+    values = np.sort(np.random.default_rng(seed).lognormal(0, 1.5, 11).round(3))
+    best = min(
+        within(values, itertools.pairwise([0, *cuts, len(values)]))
+        for cuts in itertools.combinations(range(1, len(values)), count - 1)
+    )
+    limits = class_limits(values, "jenks", count)
+    assert len(limits) == count
+    cuts = np.searchsorted(values, [b for _, b, _ in limits], side="right")
+    assert within(values, itertools.pairwise([0, *cuts])) == pytest.approx(best, rel=1e-9)
+
+
+def test_jenks_of_many_values_is_near_the_optimum_of_a_fine_one():
+    values = np.concatenate([RANDOM.normal(m, 0.1, 1000) for m in (1, 5, 20)])
+    limits = [b for _, b, _ in class_limits(values, "jenks", 3)]
+    assert 2 < limits[0] < 4.5 or 1.3 < limits[0] < 2
+    assert np.searchsorted(np.sort(values), limits).tolist()[:2] == [1000, 2000]
+
+
+def test_jenks_far_from_zero():
+    values = np.array([1e9 + v for v in (0, 1, 2, 100, 101, 500)])
+    assert [
+        np.count_nonzero((values > a) & (values <= b))
+        for a, b, _ in class_limits(values, "jenks", 3)
+    ] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "text"),
+    [
+        (0, None, "0"),
+        (-0.0, 1, "0"),
+        (0.05, 0.02, "0.05"),
+        (1234567.0, 1000.0, "1,234,567"),
+        (-12.5, 0.5, "-12.5"),
+        (100.0, 50.0, "100"),
+        (1e-9, 1e-9, "1e-09"),
+        (1.0000001, 1e-7, "1.0000001"),
+        (12345678901.0, 1.0, "12345678901"),
+        (0.333333333, None, "0.3333"),
+    ],
+)
+def test_number(value, step, text):
+    assert number(value, step) == text
+
+
+@pytest.mark.parametrize("step", [10.0**e for e in range(-9, 10)])
+def test_numbers_tell_neighbours_apart(step):
+    for value in (0.0, 1.0, 3.7, 99999.0, -5.0):
+        texts = [number(value + i * step, step) for i in range(5)]
+        assert len(set(texts)) == 5

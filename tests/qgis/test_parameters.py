@@ -1,0 +1,187 @@
+"""Reading parameters, whatever QGIS, a model or the command line makes of them."""
+
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterString,
+    QgsProperty,
+)
+from qgis.PyQt.QtCore import NULL
+
+from oq_processing.algorithms import parameters as p
+from oq_processing.algorithms.styling import read_style, style_parameters
+from oq_processing.layers.style import StyleChoices
+
+
+class Bare(QgsProcessingAlgorithm):
+    """An algorithm with one parameter of each kind."""
+
+    def name(self):
+        return "bare"
+
+    def displayName(self):  # noqa: N802
+        return "bare"
+
+    def createInstance(self):  # noqa: N802
+        return Bare()
+
+    def initAlgorithm(self, configuration=None):  # noqa: N802
+        self.addParameter(p.id_parameter("ID", "id", ""))
+        self.addParameter(p.text_parameter("TEXT", "text", "", default="hmaps"))
+        self.addParameter(QgsProcessingParameterString("S", "s", optional=True))
+        self.addParameter(QgsProcessingParameterBoolean("OFF", "off", False))
+        self.addParameter(QgsProcessingParameterBoolean("ON", "on", True))
+        for parameter in style_parameters(str):
+            self.addParameter(parameter)
+
+
+@pytest.fixture
+def read(context):
+    algorithm = Bare.create(Bare())
+
+    def read(reader, value, name="S", *rest):
+        return getattr(p, reader)(algorithm, {name: value}, name, context, *rest)
+
+    return read
+
+
+EXPRESSION = QgsProperty.fromExpression
+NOTHING = [None, "", NULL, "NULL", EXPRESSION("NULL"), EXPRESSION("''")]
+
+
+@pytest.mark.parametrize("value", NOTHING)
+def test_nothing_given(read, value):
+    assert read("read_text", value) == ""
+    assert read("read_number", value) is None
+    assert read("read_integer", value) is None
+    assert read("read_optional_id", value) is None
+    assert read("read_path", value) is None
+    assert read("read_paths", value) == []
+    assert read("read_word", value, "S", ("a",)) == ""
+    assert read("read_flag", value, "OFF") is False
+    assert read("read_flag", value, "ON") is True
+    with pytest.raises(p.InvalidParameter, match="S must be its id, 1 or more.$"):
+        read("read_id", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (" PGA ", "PGA"),
+        (0.1, "0.1"),
+        (3, "3"),
+        (3.0, "3"),
+        (0, "0"),
+        ("0", "0"),
+        (EXPRESSION("'SA(' || 0.1 || ')'"), "SA(0.1)"),
+        (QgsProperty.fromValue(0.5), "0.5"),
+        ("é, 東", "é, 東"),
+    ],
+)
+def test_text(read, value, text):
+    assert read("read_text", value) == text
+
+
+def test_default(read, context):
+    algorithm = Bare.create(Bare())
+    assert p.read_text(algorithm, {}, "TEXT", context) == "hmaps"
+    assert read("read_text", None, "TEXT") == "hmaps"
+    assert read("read_text", "", "TEXT") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (0, 0),
+        ("0", 0),
+        (0.0, 0),
+        (2.5, 2.5),
+        ("2.5", 2.5),
+        (" -1e3 ", -1000),
+        (EXPRESSION("1+1"), 2),
+    ],
+)
+def test_number(read, value, number):
+    assert read("read_number", value) == number
+
+
+@pytest.mark.parametrize("value", ["one", "nan", "inf", float("nan"), float("inf"), [1], True])
+def test_no_number(read, value):
+    with pytest.raises(p.InvalidParameter, match="S must be a number, not"):
+        read("read_number", value)
+
+
+def test_whole_numbers(read):
+    for value in (3, 3.0, "3", "3.0"):
+        got = read("read_integer", value)
+        assert (got, type(got)) == (3, int)
+    with pytest.raises(p.InvalidParameter, match=r"S must be a whole number, not 3\.5"):
+        read("read_integer", 3.5)
+
+
+def test_ids(read):
+    for reader in ("read_id", "read_optional_id"):
+        for value in (7, 7.0, "7", EXPRESSION("7")):
+            assert read(reader, value) == 7
+        for value in (0, "0", 0.0, -1):
+            with pytest.raises(p.InvalidParameter, match="Choose a calculation: S must be its id"):
+                read(reader, value)
+
+
+@pytest.mark.parametrize("name", ["ON", "OFF"])
+def test_flags(read, name):
+    for value in (True, "true", "TRUE", " yes ", "on", "1", 1, 1.0, EXPRESSION("true")):
+        assert read("read_flag", value, name) is True
+    for value in (False, "false", "No", "off", "0", 0, 0.0, EXPRESSION("false")):
+        assert read("read_flag", value, name) is False
+    for value in ("maybe", 2, 0.5, "ja", [True]):
+        with pytest.raises(p.InvalidParameter, match=f"{name} must be true or false, not"):
+            read("read_flag", value, name)
+
+
+def test_an_expression_that_cannot_be_evaluated(read):
+    for reader in ("read_text", "read_number", "read_flag"):
+        with pytest.raises(p.InvalidParameter, match=r"S cannot be evaluated \(1 \+\)"):
+            read(reader, EXPRESSION("1 +"))
+
+
+def test_paths(read):
+    assert read("read_path", " /a b/c.ini ") == Path("/a b/c.ini")
+    assert read("read_path", "~/job.ini") == Path.home() / "job.ini"
+    several = [Path("/a.csv"), Path("/b c.csv")]
+    for value in ("/a.csv; /b c.csv;", ["/a.csv", "/b c.csv", ""], ("/a.csv", "/b c.csv")):
+        assert read("read_paths", value) == several
+    assert read("read_paths", [""]) == []
+
+
+def test_words(read):
+    words = ("auto", "point")
+    assert read("read_word", "Point", "S", words) == "point"
+    for value in ("blob", 1, "poin"):
+        with pytest.raises(p.InvalidParameter, match="S may be auto, point; not"):
+            read("read_word", value, "S", words)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "chosen"),
+    [
+        ({}, StyleChoices()),
+        ({"CLASSES": 0, "CLASSIFICATION": "", "CLASS_BREAKS": ""}, StyleChoices()),  # of a model
+        (
+            {
+                "STYLE_FIELD": "PGA-0.1",
+                "CLASSIFICATION": "JENKS",
+                "CLASSES": "5",
+                "CLASS_BREAKS": "0.1 0.2",
+                "COLOR_RAMP": "viridis",
+                "INVERT_RAMP": "yes",
+            },
+            StyleChoices("PGA-0.1", "jenks", 5, (0.1, 0.2), "viridis", True),
+        ),
+    ],
+)
+def test_style(context, parameters, chosen):
+    assert read_style(Bare.create(Bare()), parameters, context) == chosen

@@ -1,0 +1,315 @@
+"""Writing through sinks: what is whole appears, what is not leaves no trace."""
+
+import resource
+
+import numpy as np
+import pytest
+from osgeo import ogr
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingParameterFeatureSink,
+    QgsProperty,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import NULL
+
+from oq_processing.engine.errors import Cancelled, EngineError
+from oq_processing.layers import sink
+from oq_processing.layers.fields import fields_of
+from oq_processing.outputs.table import (
+    INTEGER,
+    NONE,
+    POINT,
+    REAL,
+    TEXT,
+    Block,
+    Column,
+    Table,
+    blocks_of,
+    point_array,
+)
+
+
+class Writer(QgsProcessingAlgorithm):
+    """An algorithm with nothing but a sink."""
+
+    def name(self):
+        return "writer"
+
+    def displayName(self):  # noqa: N802
+        return "writer"
+
+    def createInstance(self):  # noqa: N802
+        return Writer()
+
+    def initAlgorithm(self, configuration=None):  # noqa: N802
+        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", "output"))
+
+
+def table_of(rows=3, geometry=POINT, **columns) -> Table:
+    columns = columns or {"lon": [10.0, 11.0, 12.0], "lat": [0.0, 0.5, 1.0], "v": [1.5, 2.5, 3.5]}
+    arrays = [np.array(values) for values in columns.values()]
+    kinds = {"i": INTEGER, "u": INTEGER, "f": REAL}
+    about = tuple(Column(name, kinds.get(a.dtype.kind, TEXT)) for name, a in zip(columns, arrays))
+    xy = point_array(np.arange(rows), np.arange(rows)) if geometry == POINT else None
+    return Table("a table", about, rows, lambda: blocks_of(arrays, xy), geometry)
+
+
+@pytest.fixture
+def write(context):
+    algorithm = Writer.create(Writer())
+
+    def write(table, output, finish=lambda *_: None, progress=lambda _: None):
+        return sink.write(algorithm, {"OUTPUT": output}, "OUTPUT", context, table, finish, progress)
+
+    return write
+
+
+def rows_of(layer, names):
+    return [[feature[name] for name in names] for feature in layer.getFeatures()]
+
+
+# --- failures of the algorithm leave the file of yesterday
+
+
+def good_files(folder):
+    (folder / "map.gpkg").write_bytes(b"yesterday's map")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_cancelled_while_writing(area, feedback, tmp_path):
+    before = good_files(tmp_path)
+    feedback.progressChanged.connect(lambda percent: percent > 50 and feedback.cancel())
+    with pytest.raises(QgsProcessingException, match="Cancelled by the user"):
+        area(IMT="", KIND="mean, rlz-0", LONG_FORMAT=True, OUTPUT=str(tmp_path / "map.gpkg"))
+    assert 50 < feedback.percents[-1] < 100
+    assert files(tmp_path) == before
+
+
+def test_a_sink_that_refuses_rows(area, tmp_path, monkeypatch):
+    before = good_files(tmp_path)
+    written = []
+
+    def full(self, feature, *_):
+        written.append(feature)
+        return len(written) < 100
+
+    monkeypatch.setattr(sink, "_write_rows", _with_sink(sink._write_rows, full))
+    with pytest.raises(QgsProcessingException, match=r"beyond row 99.*is the disk full\?"):
+        area(OUTPUT=str(tmp_path / "map.gpkg"))
+    assert len(written) == 100
+    assert files(tmp_path) == before
+
+
+def _with_sink(write_rows, add):
+    """Return a writer whose sink asks ``add`` first."""
+
+    class Refusing:
+        def __init__(self, real):
+            self._real = real
+
+        def addFeature(self, feature, flags):  # noqa: N802
+            return add(self, feature) and self._real.addFeature(feature, flags)
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+    return lambda real, *rest: write_rows(Refusing(real), *rest)
+
+
+@pytest.mark.parametrize("name", ["map.gpkg", "map.geojson", "map.shp", "map.csv"])
+def test_a_full_disk(write, tmp_path, name):
+    before = good_files(tmp_path)
+    values = np.arange(20_000) / 7
+    table = Table(
+        "t",
+        (Column("a"), Column("b")),
+        len(values),
+        lambda: blocks_of([values, values], np.zeros((len(values), 2))),
+        POINT,
+    )
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # the system refuses what a file would hold beyond it, as where no space is left
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(EngineError):
+            write(table, str(tmp_path / name))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert files(tmp_path) == before
+
+
+def test_the_reader_fails_half_way(write, tmp_path):
+    before = good_files(tmp_path)
+
+    def blocks():
+        yield Block((np.arange(2), np.arange(2)), np.zeros((2, 2)))
+        raise EngineError("the file is not whole")
+
+    table = Table("t", (Column("a", INTEGER), Column("b", INTEGER)), 4, blocks, POINT)
+    with pytest.raises(EngineError, match="the file is not whole"):
+        write(table, str(tmp_path / "map.gpkg"))
+    assert files(tmp_path) == before
+
+
+def test_fewer_rows_than_promised(write, tmp_path):
+    before = good_files(tmp_path)
+    table = Table("t", (Column("a", INTEGER),), 5, lambda: blocks_of([np.arange(3)]))
+    with pytest.raises(EngineError, match=r"3 of 5 rows were written to .*map\.gpkg"):
+        write(table, str(tmp_path / "map.gpkg"))
+    assert files(tmp_path) == before
+
+
+def test_the_style_fails(write, tmp_path):
+    before = good_files(tmp_path)
+
+    def finish(*_):
+        raise EngineError("no such ramp")
+
+    with pytest.raises(EngineError, match="no such ramp"):
+        write(table_of(), str(tmp_path / "map.gpkg"), finish)
+    assert files(tmp_path) == before
+
+
+def test_a_failed_table_leaves_the_geopackage_as_it_was(write, tmp_path):
+    path = tmp_path / "maps.gpkg"
+    write(table_of(v=[1, 2, 3]), str(path))
+
+    def cancelled(_):
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        write(table_of(), f"ogr:dbname='{path}' table=\"second\" (geom)", progress=cancelled)
+    dataset = ogr.Open(str(path))
+    assert [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())] == ["maps"]
+    del dataset
+    assert rows_of(QgsVectorLayer(f"{path}|layername=maps", "", "ogr"), ["v"]) == [[1], [2], [3]]
+    new = tmp_path / "new.gpkg"
+    with pytest.raises(Cancelled):
+        write(table_of(), f"ogr:dbname='{new}' table=\"second\" (geom)", progress=cancelled)
+    assert not new.exists()
+
+
+# --- where to
+
+
+def test_a_folder_that_does_not_exist(write, tmp_path):
+    with pytest.raises(EngineError) as error:
+        write(table_of(), str(tmp_path / "no" / "map.gpkg"))
+    assert str(error.value) == f"The folder {tmp_path / 'no'} does not exist."
+
+
+def test_a_folder_that_cannot_be_written(write):
+    # for root too
+    with pytest.raises(EngineError, match=r"^/proc cannot be written \("):
+        write(table_of(), "/proc/map.gpkg")
+
+
+def test_a_file_that_cannot_be_replaced(write, tmp_path):
+    (tmp_path / "map.gpkg").mkdir()
+    with pytest.raises(EngineError, match=r"map\.gpkg cannot be replaced \(Is a directory\)"):
+        write(table_of(), str(tmp_path / "map.gpkg"))
+    assert [p.name for p in tmp_path.iterdir()] == ["map.gpkg"]
+
+
+def test_what_an_earlier_run_left_is_cleared(write, tmp_path):
+    left = tmp_path / ".map_gpkg.part"
+    left.mkdir()
+    (left / "map.gpkg").write_bytes(b"half")
+    written = write(table_of(), str(tmp_path / "map.gpkg"))
+    assert written.layer.featureCount() == 3
+    assert not left.exists()
+
+
+def test_a_journal_of_an_older_file_is_not_played_into_the_new_one(write, tmp_path):
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"map.gpkg{suffix}").write_bytes(b"older")
+    path = str(tmp_path / "map.gpkg")
+    seen = []
+    write(table_of(), path, lambda *_: seen.append(sorted(p.name for p in tmp_path.iterdir())))
+    assert seen == [[".map_gpkg.part", "map.gpkg", "map.gpkg-shm", "map.gpkg-wal"]]
+    assert rows_of(QgsVectorLayer(path, "", "ogr"), ["v"]) == [[1.5], [2.5], [3.5]]
+    wal = tmp_path / "map.gpkg-wal"
+    assert not wal.exists() or not wal.read_bytes().startswith(b"older")
+
+
+def test_data_defined_destination(write, tmp_path):
+    path = tmp_path / "map.gpkg"
+    written = write(table_of(), QgsProperty.fromExpression(f"'{tmp_path}/' || 'map.gpkg'"))
+    assert written.destination == str(path)
+    assert QgsVectorLayer(str(path), "", "ogr").featureCount() == 3
+
+
+# --- what is written
+
+
+def test_names_that_formats_use_themselves(write, tmp_path):
+    columns = {"fid": [7, 8, 9], "geom": ["a", "b", "c"], "Value": [1.5, 2, 3], "VALUE": [4, 5, 6]}
+    written = write(table_of(**columns), str(tmp_path / "map.gpkg"))
+    layer = QgsVectorLayer(written.destination, "", "ogr")
+    names = ["fid_2", "geom_2", "Value", "VALUE_2"]
+    assert [f.name() for f in layer.fields()] == ["fid", *names]
+    assert rows_of(layer, names) == [list(row) for row in zip(*columns.values())]
+    assert written.renamed == [
+        "The column “fid” is stored as “fid_2”.",
+        "The column “geom” is stored as “geom_2”.",
+        "The column “VALUE” is stored as “VALUE_2”.",
+    ]
+
+
+def test_renamed_columns_never_meet_others():
+    table = Table("t", tuple(map(Column, ["a", "a_2", "A", "a"])), 0, lambda: iter(()))
+    fields, renamed = fields_of(table)
+    assert [f.name() for f in fields] == ["a", "a_2", "A_3", "a_4"]
+    assert len(renamed) == 2
+
+
+@pytest.mark.parametrize("output", ["TEMPORARY_OUTPUT", "map.gpkg", "map.geojson", "map.shp"])
+def test_what_is_missing_is_null_in_every_format(write, tmp_path, output):
+    columns = {
+        "real": np.array([1.5, np.nan, -0.25]),
+        "text": np.array(['é, "x"', None, "00123"], dtype=object),
+        "whole": np.array([7, None, -3], dtype=object),
+    }
+    about = (Column("real", REAL), Column("text", TEXT), Column("whole", INTEGER))
+    table = Table("t", about, 3, lambda: blocks_of(list(columns.values()), np.zeros((3, 2))), POINT)
+    output = output if output == "TEMPORARY_OUTPUT" else str(tmp_path / output)
+    layer = write(table, output).layer
+    got = rows_of(layer, columns)
+    assert got[0] == [1.5, 'é, "x"', 7]
+    assert got[1] == [NULL, NULL, NULL]
+    assert got[2] == [-0.25, "00123", -3]
+
+
+def test_large_ids(write, tmp_path):
+    ids = [2**53 + 1, 2**63 - 1, -(2**63)]
+    for output in (str(tmp_path / "map.gpkg"), "TEMPORARY_OUTPUT"):
+        assert rows_of(write(table_of(event=ids), output).layer, ["event"]) == [[i] for i in ids]
+
+
+def test_an_empty_table(write, tmp_path):
+    table = Table("t", (Column("a"), Column("b", TEXT)), 0, lambda: iter(()), POINT)
+    layer = write(table, str(tmp_path / "map.gpkg")).layer
+    assert layer.featureCount() == 0
+    assert [f.name() for f in layer.fields()] == ["fid", "a", "b"]
+
+
+def test_progress_and_blocks(write, tmp_path):
+    shares = []
+    values = np.arange(120_000)
+    table = Table("t", (Column("a", INTEGER),), 120_000, lambda: blocks_of([values]))
+    layer = write(table, str(tmp_path / "t.gpkg"), progress=shares.append).layer
+    assert shares == [50_000 / 120_000, 100_000 / 120_000, 1.0]
+    assert [f["a"] for f in layer.getFeatures()] == list(range(120_000))
+
+
+def test_finish_sees_the_first_column(write, tmp_path):
+    seen = []
+    for output in (str(tmp_path / "a.gpkg"), str(tmp_path / "a.geojson"), "TEMPORARY_OUTPUT"):
+        write(table_of(), output, lambda layer, first: seen.append(layer.fields()[first].name()))
+    assert seen == ["lon"] * 3
