@@ -20,6 +20,7 @@ from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
 from .algorithms.stylelayer import StyleLayer
+from .algorithms.sumbyzone import SumByZone
 from .algorithms.waitforcalculation import WaitForCalculation
 
 ALGORITHMS = (
@@ -36,6 +37,7 @@ ALGORITHMS = (
     RunCalculation,
     RunRiskOnHazard,
     StyleLayer,
+    SumByZone,
     WaitForCalculation,
 )
 

@@ -11,8 +11,8 @@ import math
 from pathlib import Path
 
 from qgis.core import (
-    QgsExpression,
     QgsApplication,
+    QgsExpression,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterAuthConfig,
     QgsProcessingParameterDefinition,

@@ -367,7 +367,8 @@ def _write(file: Any, chunk: bytes, path: Path) -> None:
 def _check_whole(response: requests.Response, announced: int | None) -> None:
     size = response.raw.tell()  # as they came, before any decompression
     if announced is not None and size != announced:
-        raise Interrupted(
+        kind = Interrupted if response.status_code == 200 else Unreachable
+        raise kind(
             f"The connection to {_server(response.url)} broke after {size:,} of "
             f"{announced:,} bytes."
         )

@@ -97,6 +97,7 @@ def _logarithmic(np, values, count):
     limits = [float(10**e) for e in np.linspace(low, high, count + 1)]
     if high - low < 0.5:
         limits = _equal_interval(np, positive, count)
+    limits[0] = float(positive.min())  # a power of ten of its logarithm may be a digit higher
     return [0.0, *limits] if values.min() <= 0 else limits
 
 

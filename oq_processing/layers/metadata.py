@@ -52,6 +52,8 @@ def read(layer: QgsVectorLayer) -> dict:
 
 
 def _history(about: dict) -> str:
+    if "calculation_id" not in about:
+        return str(about.get("output_name", ""))
     engine = f"OpenQuake Engine {about.get('engine_version', '')}".strip()
     return (
         f"{about.get('output_name', '')} of calculation {about.get('calculation_id', '')} "

@@ -55,8 +55,12 @@ def write(
     table: Table,
     finish: Callable[[QgsVectorLayer, int], None],
     progress: Callable[[float], None],
+    wkb_type: QgsWkbTypes.Type | None = None,
+    crs: QgsCoordinateReferenceSystem | None = None,
 ) -> Written:
     """Write the table to the sink parameter ``name`` and return the layer.
+
+    Geometry is that of the table, in EPSG:4326, unless ``wkb_type`` and ``crs`` say otherwise.
 
     ``finish`` gets the layer and the position of the table's first column before a file takes its
     place, to store style and metadata with it. ``progress`` gets 0..1 and may raise to break off.
@@ -64,9 +68,11 @@ def write(
     Raises :class:`EngineError` when something could not be written; nothing is left behind then.
     """
     fields, renamed = fields_of(table)
-    wkb_type = _WKB_TYPES.get(table.geometry, QgsWkbTypes.Type.NoGeometry)
-    has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
-    crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
+    if wkb_type is None:
+        wkb_type = _WKB_TYPES.get(table.geometry, QgsWkbTypes.Type.NoGeometry)
+    if crs is None:
+        has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
+        crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
 
     def fill(given: dict) -> str:
         sink, destination = algorithm.parameterAsSink(given, name, context, fields, wkb_type, crs)
@@ -108,10 +114,22 @@ def write(
         if move is not _stay:
             # its connection ends before the file gets another name
             del layer
+            _check_stored(destination, context, table)
             destination = move(destination)
             layer = _open(destination, context, table)
             layer.loadDefaultMetadata()  # QGIS itself finds those of databases only
     return Written(destination, layer, renamed)
+
+
+def _check_stored(destination: str, context: QgsProcessingContext, table: Table) -> None:
+    """Fail if the file does not hold what was stored with it: on a full disk none else says so."""
+    layer = _open(destination, context, table)
+    layer.loadDefaultMetadata()
+    if layer.featureCount() != table.rows or layer.metadata().title() != table.title:
+        raise EngineError(
+            f"{Path(destination).name} could not be written whole, with its style and origin; "
+            "is the disk full?"
+        )
 
 
 def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -> None:
@@ -177,7 +195,7 @@ def _open(destination: str, context: QgsProcessingContext, table: Table) -> QgsV
             source = f"{destination}|layername={_only_table(path)}"
         layer = QgsVectorLayer(source, table.title, "ogr")
     if not layer.isValid():
-        raise EngineError(f"{destination} was written but cannot be read back.")
+        raise EngineError(f"{Path(destination).name} could not be written; is the disk full?")
     return layer
 
 

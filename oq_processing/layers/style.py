@@ -24,7 +24,7 @@ from qgis.PyQt.QtGui import QColor
 
 from ..engine.errors import InvalidChoice
 from ..outputs.table import INTEGER, REAL, Column, Style, Table
-from .classes import CLASSIFICATIONS, class_limits
+from .classes import CLASSIFICATIONS, class_limits, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,15 +150,11 @@ def apply(
     )
     ramp = ramp_of(style.ramp, style.invert)
     ranges = []
-    if (
-        style.classification == "logarithmic"
-        and not choices.breaks
-        and limits[:1]
-        and not limits[0][0]
-    ):
-        # what has no loss is no small loss
-        limits = limits[1:]
-        ranges.append(QgsRendererRange(0.0, 0.0, _symbol(layer, QColor(OTHERS), False), "0"))
+    if style.classification == "logarithmic" and not choices.breaks:
+        zero, limits = _without_zero(limits)
+        if zero:
+            symbol = _symbol(layer, QColor(OTHERS), filled=False)
+            ranges.append(QgsRendererRange(0.0, 0.0, symbol, "0"))
     for i, (low, high, label) in enumerate(limits):
         symbol = _symbol(layer, ramp.color(_position(i, len(limits))))
         ranges.append(QgsRendererRange(low, high, symbol, label))
@@ -166,6 +162,15 @@ def apply(
     renderer = QgsGraduatedSymbolRenderer(name, ranges)
     renderer.setSourceColorRamp(ramp)
     layer.setRenderer(renderer)
+
+
+def _without_zero(limits: list) -> tuple[bool, list]:
+    """Tell whether the first class holds the zeros, and return the classes of what is not zero."""
+    if not limits or limits[0][0] != 0:
+        return False, limits
+    high = limits[0][1]
+    # where all that is not zero is one value, it ends the class of the zeros
+    return True, limits[1:] or ([(high, high, number(high))] if high else [])
 
 
 def _position(i: int, count: int) -> float:

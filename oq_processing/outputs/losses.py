@@ -238,7 +238,8 @@ def _damage_column(source: Source, name: str) -> Column:
         label = f"Most probable damage state, {_words(loss_type)}{_peril(peril)}"
         return Column(name, TEXT, label, quantity="modal damage state", loss_type=loss_type)
     peril, loss_type, state = _split(source, name)
-    where = f", {_words(loss_type)}{_peril(peril)}{_when(source)}"
+    when = _when(source)
+    where = f", {_words(loss_type)}{_peril(peril)}{',' if when else ''}{when}"
     if state in _states(source):
         what = "without damage" if state == NO_DAMAGE else f"in state {state}"
         return Column(

@@ -76,9 +76,7 @@ class Npz:
 
 def _map(np: Any, path: Path) -> Array:
     try:
-        array: Array = np.load(
-            path, mmap_mode="r", allow_pickle=False, max_header_size=MAX_HEADER
-        )
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=MAX_HEADER)
     except TypeError:  # numpy before 1.24 knows no limit
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     return array

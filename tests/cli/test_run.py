@@ -44,9 +44,7 @@ def submitted_id(lines: list[str]) -> int:
 
 def test_a_run_shows_log_and_progress_and_gives_its_results(qgis_process, demos, client, tmp_path):
     log = tmp_path / "whole.log"
-    done = qgis_process(
-        RUN, JOB=demos / "hazard/LatinSamplingClassicalPSHA/job.ini", LOG=log
-    )
+    done = qgis_process(RUN, JOB=demos / "hazard/LatinSamplingClassicalPSHA/job.ini", LOG=log)
     assert done.code == 0, done.err
     results = dict(
         line.split(":\t", 1) for line in done.out.split("Results")[1].splitlines() if ":\t" in line
@@ -192,7 +190,11 @@ def bad(demos, tmp_path, client, no_engine):
     run_time = tmp_path / "run_time"
     shutil.copytree(job, run_time)
     model = run_time / "source_model.xml"
-    model.write_text(model.read_text().replace("<hypoDepth", "<hypoDeep", 1).replace("</hypoDepth", "</hypoDeep", 1))
+    model.write_text(
+        model.read_text()
+        .replace("<hypoDepth", "<hypoDeep", 1)
+        .replace("</hypoDepth", "</hypoDeep", 1)
+    )
     corrupt = tmp_path / "corrupt.zip"
     corrupt.write_bytes(b"PK\x03\x04 and no more")
     empty = zip_of(tmp_path / "empty.zip", {})
@@ -225,7 +227,10 @@ def bad(demos, tmp_path, client, no_engine):
             {"JOB": ini},
             ["failed: the engine refused the job", "could not convert string to float", "abc3"],
         ),
-        "fails at run time": ({"JOB": run_time / "job.ini"}, ["Calculation ", " failed: ", "hypoDe"]),
+        "fails at run time": (
+            {"JOB": run_time / "job.ini"},
+            ["Calculation ", " failed: ", "hypoDe"],
+        ),
         "hazard id 0": (
             {"JOB": job / "job.ini", "HAZARD_CALCULATION_ID": 0},
             ["HAZARD_CALCULATION_ID", "not 0"],

@@ -9,6 +9,7 @@ import pytest
 import requests
 from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_answer
 
+from oq_processing.engine import client as client_module
 from oq_processing.engine.calculation import Calculation, LogRecord, Output, parse_time
 from oq_processing.engine.client import Credentials, EngineClient, normalize_url
 from oq_processing.engine.errors import (
@@ -512,6 +513,59 @@ def test_the_name_of_a_download_is_never_a_path(fake, tmp_path, header, name):
     assert (request.path, request.query) == ("/v1/calc/result/3", {"export_type": "csv"})
 
 
+@pytest.fixture
+def csv_output(fake, monkeypatch):
+    """Ask for an output that the fake engine answers with what the test scripts."""
+    monkeypatch.setattr(client_module, "DOWNLOAD_AGAIN", 0.0)
+    client = EngineClient(fake.url)
+
+    def fetch(target, *answers):
+        fake.answers["GET /v1/calc/result/3"] = list(answers)
+        return client.export(Output(3, "hmaps", "Hazard Maps", ("csv",)), "csv", target)
+
+    return fetch
+
+
+def test_a_download_that_breaks_begins_again(fake, csv_output, tmp_path):
+    broken = Answer(body=b"lon,lat", announced=10)
+    reset = Answer(body=b"lon", announced=10, drop="reset")
+    download = csv_output(tmp_path / "a.csv", broken, reset, Answer(body=b"lon,lat\r\n1"))
+    assert (download.size, download.path.read_bytes()) == (10, b"lon,lat\r\n1")
+    assert len(fake.requests) == 3
+
+
+def test_a_download_that_breaks_each_time(fake, csv_output, tmp_path):
+    text = message(
+        Unreachable, csv_output, tmp_path / "a.csv", *[Answer(body=b"lon", announced=10)] * 9
+    )
+    assert text == (f"The connection to {fake.url} broke after 3 of 10 bytes, 3 times in a row.")
+    assert len(fake.requests) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(502), ServerFault),
+        (Answer(0, drop="reset"), Unreachable),
+        (Answer(404), NotFound),
+        (Answer(500, b"KeyError", {"Content-Type": "text/plain"}, announced=99), Unreachable),
+    ],
+)
+def test_other_faults_of_a_download_are_told_at_once(fake, csv_output, tmp_path, answer, kind):
+    message(kind, csv_output, tmp_path / "a.csv", answer)
+    assert len(fake.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_silent_download_is_not_asked_for_again(fake, csv_output, tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "EXPORT_TIMEOUT", 0.2)
+    silent = Answer(body=[b"lon", threading.Event()], announced=10)
+    assert "sent nothing" in message(Unreachable, csv_output, tmp_path / "a.csv", silent)
+    assert len(fake.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_abort_that_is_refused_or_not(fake):
     client = EngineClient(fake.url)
     refusals = ["Job 1 is not running", ""]
@@ -621,14 +675,34 @@ def test_a_refused_job_tells_its_failed_row(fake, archive):
     assert error.value.calculation_id == 21
 
 
-def test_cancel_after_the_upload(fake, archive):
+def test_cancel_after_the_upload_may_have_started_it(fake, archive):
     fake.answers[RUN] = [Answer(until=threading.Event())]
     client = EngineClient(fake.url, Transport(Wait(fake.asked.is_set)))
     begin = time.monotonic()
-    assert message(Cancelled, client.submit, archive, "job.ini") == "Cancelled by the user."
+    assert message(SubmissionUnknown, client.submit, archive, "job.ini") == (
+        "Cancelled by the user after the whole job was sent"
+    )
     assert time.monotonic() - begin < 1
     assert fake.hung_up.wait(5)
     assert fake.count("POST", "/v1/calc/run") == 1
+
+
+def test_cancel_in_the_upload_starts_nothing(fake, archive):
+    with archive.open("ab") as file:
+        file.truncate(100 * 1024**2)
+    stuck = threading.Event()
+    fake.answers[RUN] = [Answer(read=100_000, until=stuck)]
+    client = EngineClient(fake.url, Transport(Wait(fake.asked.is_set)))
+    text = message(Cancelled, client.submit, archive, "job.ini")
+    stuck.set()
+    assert text.startswith("Cancelled by the user during the upload; nothing was submitted")
+    assert fake.calculations.keys() == {1}
+
+
+def test_cancel_before_the_upload_sends_nothing(fake, archive):
+    client = EngineClient(fake.url, Transport(Wait(lambda: True)))
+    assert message(Cancelled, client.submit, archive, "job.ini") == "Cancelled by the user."
+    assert fake.requests == []
 
 
 # --- login

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import requests
@@ -20,6 +21,7 @@ from oq_processing.engine.transport import Body, Transport, Upload, is_loopback,
 from oq_processing.engine.wait import Wait
 
 LIMIT = 1024 * 1024
+TIME_WAIT = "06"  # in the kernel's list of connections
 
 
 @pytest.fixture
@@ -555,7 +557,16 @@ def test_requests_are_counted(fake):
     assert transport.requests_made == len(fake.requests) == 3
 
 
-def test_no_connection_is_left_open(fake):
+def test_no_connection_is_kept(fake):
+    """What we asked to close is closed on our side too, else the next request may meet its end."""
+
+    def ours():
+        there = f"0100007F:{fake.port:04X}"
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return [row for row in rows if row[2] == there and row[3] != TIME_WAIT]
+
     transport = Transport()
     get(fake, transport=transport)
     wait_until(lambda: fake.open_connections == 0, 5)
+    wait_until(lambda: not ours(), 5)
+    assert transport.requests_made == 1

@@ -219,7 +219,15 @@ def test_poe_text():
 
 def test_only_choices_that_were_made_are_told():
     assert Choices().made() == {}
-    assert Choices("max", "PGA", "10%", "a", "cell", True, "x").made() == {
+    assert Choices(
+        kind="max",
+        imt="PGA",
+        poe="10%",
+        member="a",
+        geometry="cell",
+        long_format=True,
+        style_field="x",
+    ).made() == {
         "KIND": "max",
         "IMT": "PGA",
         "POE": "10%",

@@ -32,9 +32,9 @@ def types(table):
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_plain_table(fake_source, rows_of, comment, end, mark):
-    text = (mark + comment + "rlz_id,branch_path,weight\r\n0,A~B,2.5e-01\r\n1,B~A,7.5E-01\r\n").replace(
-        "\r\n", end
-    )
+    text = (
+        mark + comment + "rlz_id,branch_path,weight\r\n0,A~B,2.5e-01\r\n1,B~A,7.5E-01\r\n"
+    ).replace("\r\n", end)
     table = read(fake_source(text.encode()), Choices())
     assert types(table) == {"rlz_id": INTEGER, "branch_path": TEXT, "weight": REAL}
     assert rows_of(table) == [(0, "A~B", 0.25), (1, "B~A", 0.75)]
@@ -61,7 +61,7 @@ def test_provenance(fake_source):
 
 
 def test_a_comment_that_is_no_python_is_only_a_comment(fake_source, rows_of):
-    table = read(fake_source(b'#,"__import__(\'os\').abort()"\r\na\r\n1\r\n'), Choices())
+    table = read(fake_source(b"#,\"__import__('os').abort()\"\r\na\r\n1\r\n"), Choices())
     assert rows_of(table) == [(1,)]
     assert "checksum" not in table.provenance
 
@@ -242,9 +242,7 @@ def test_a_zip_that_claims_to_be_huge(fake_source):
         read(fake_source(data.replace(size, (2**31).to_bytes(4, "little"))), Choices())
 
 
-@pytest.mark.parametrize(
-    "header", ["lon,lat", "longitude,latitude", "centroid_lon,centroid_lat"]
-)
+@pytest.mark.parametrize("header", ["lon,lat", "longitude,latitude", "centroid_lon,centroid_lat"])
 def test_points(fake_source, header):
     data = f"rup_id,{header},depth,mag\r\n7,1.5,-2.25,10,6.5\r\n8,179.5,0,5,7\r\n".encode()
     table = read(fake_source(data), Choices())

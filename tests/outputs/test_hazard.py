@@ -75,14 +75,10 @@ def test_the_only_realization_is_the_mean(
     client, source_of, exported, area_source, rows_of, tmp_path, kind
 ):
     [(header, rows)] = exported(client, area_source, "hmaps", tmp_path).values()
-    same_as_csv(
-        read_hazard_maps(source_of(area_source), Choices(kind=kind)), rows_of, header, rows
-    )
+    same_as_csv(read_hazard_maps(source_of(area_source), Choices(kind=kind)), rows_of, header, rows)
 
 
-def test_chosen_columns_equal_the_csv(
-    client, source_of, exported, area_source, rows_of, tmp_path
-):
+def test_chosen_columns_equal_the_csv(client, source_of, exported, area_source, rows_of, tmp_path):
     [(header, rows)] = exported(client, area_source, "hmaps", tmp_path).values()
     table = read_hazard_maps(source_of(area_source), Choices(imt="sa(1.0), PGA", poe="2475y"))
     assert [c.name for c in table.columns][3:] == ["SA(1.0)-0.02", "PGA-0.02"]
@@ -111,7 +107,9 @@ def test_statistics_and_realizations_equal_the_csv(
         header, rows = members[member]
         i = header.index("PGA-0.1")
         assert [as_csv(v) for v in got[f"{kind}-PGA-0.1"]] == [row[i] for row in rows]
-        assert [[f"{v:.5f}"] for v in (*got["lon"], *got["lat"])] == [[row[j]] for row in rows for j in (0, 1)]
+        assert [[f"{v:.5f}"] for v in (*got["lon"], *got["lat"])] == [
+            [row[j]] for row in rows for j in (0, 1)
+        ]
     # the values differ, or nothing would be shown by their equality
     assert len({got[f"{kind}-PGA-0.1"] for kind in names}) > 100
 
@@ -215,7 +213,9 @@ def test_more_fields_than_a_layer_takes(source_of, logic_tree):
         "This would make 648 fields (324 statistics or realizations × 1 IMTs × 2 PoEs); "
         "a layer takes 500. Choose fewer by KIND, IMT or POE, or use LONG_FORMAT."
     )
-    assert read_hazard_maps(source_of(logic_tree), Choices(kind="rlzs", long_format=True)).rows == 648
+    assert (
+        read_hazard_maps(source_of(logic_tree), Choices(kind="rlzs", long_format=True)).rows == 648
+    )
 
 
 # --- against values made up
@@ -255,7 +255,7 @@ def test_only_what_was_chosen_is_fetched(maps):
 
 
 def test_realizations_that_were_not_kept_are_not_offered(maps):
-    with pytest.raises(InvalidChoice, match="KIND may be: mean, quantile-0.15, quantile-0.5, max."):
+    with pytest.raises(InvalidChoice, match=r"be: mean, quantile-0\.15, quantile-0\.5, max\.$"):
         read_hazard_maps(maps(), Choices(kind="rlz-0"))
     kept = {**PARAMETERS, "individual_rlzs": True}
     table = read_hazard_maps(maps(kept), Choices(kind="rlz-0..1", imt="PGA"))

@@ -74,7 +74,8 @@ def test_percent(poe, text):
 
 
 @pytest.mark.parametrize(
-    ("period", "text"), [(474.561, "475"), (10000, "10000"), (50.0, "50"), (1.0, "1"), (0.25, "0.25")]
+    ("period", "text"),
+    [(474.561, "475"), (10000, "10000"), (50.0, "50"), (1.0, "1"), (0.25, "0.25")],
 )
 def test_years(period, text):
     assert years(period) == text

@@ -129,6 +129,6 @@ def test_scattered_sites_are_no_grid():
 
 def test_polygons_wkb():
     ring = [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [0.0, 0.0]]
-    [first, second] = polygons_wkb(np.array([ring, ring]) + [[[0, 0]], [[5, 0]]])
+    [first, second] = polygons_wkb(np.add([ring, ring], [[[0, 0]], [[5, 0]]]))
     assert first == struct.pack("<BIII8d", 1, 3, 1, 4, 0, 0, 1, 0, 1, 2, 0, 0)
     assert second == struct.pack("<BIII8d", 1, 3, 1, 4, 5, 0, 6, 0, 6, 2, 5, 0)

@@ -145,6 +145,10 @@ def test_standard_without_limits_is_quantile():
     assert class_limits(values, "standard", 4) == class_limits(values, "quantile", 4)
 
 
+def _pairs(cuts):
+    return zip(cuts, cuts[1:])
+
+
 def within(values, groups):
     return sum(((values[a:b] - values[a:b].mean()) ** 2).sum() for a, b in groups)
 
@@ -154,13 +158,13 @@ def within(values, groups):
 def test_jenks_is_the_optimum(seed, count):
     values = np.sort(np.random.default_rng(seed).lognormal(0, 1.5, 11).round(3))
     best = min(
-        within(values, itertools.pairwise([0, *cuts, len(values)]))
+        within(values, _pairs([0, *cuts, len(values)]))
         for cuts in itertools.combinations(range(1, len(values)), count - 1)
     )
     limits = class_limits(values, "jenks", count)
     assert len(limits) == count
     cuts = np.searchsorted(values, [b for _, b, _ in limits], side="right")
-    assert within(values, itertools.pairwise([0, *cuts])) == pytest.approx(best, rel=1e-9)
+    assert within(values, _pairs([0, *cuts])) == pytest.approx(best, rel=1e-9)
 
 
 def test_jenks_of_many_values_is_near_the_optimum_of_a_fine_one():

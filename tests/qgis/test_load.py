@@ -68,7 +68,7 @@ def test_file(area, exported, opened, area_source, tmp_path, suffix, feedback):
         "STYLED_FIELD": "PGA-0.1",
     }
     layer = opened(target)
-    member = exported(area_source)["output-%d-hazard_map-mean" % _output_id(exported, area_source)]
+    member = exported(area_source)[f"output-{_output_id(exported, area_source)}-hazard_map-mean"]
     names = ["lon", "lat", "PGA-0.1", "PGA-0.02"] if suffix == "shp" else None
     same_as_csv(layer, member, names)
     check_style(layer)
@@ -289,7 +289,7 @@ LISTED = "fullreport (Full Report), hcurves (Hazard Curves), hmaps (Hazard Maps)
         ({"CALCULATION_ID": ""}, "Choose a calculation: CALCULATION_ID must be its id, 1 or more."),
         ({"CALCULATION_ID": 999999}, "Calculation 999999 does not exist on "),
         ({"OUTPUT_TYPE": "losses"}, f"has no output “losses”; it has: {LISTED}"),
-        ({"OUTPUT_TYPE": ""}, f"Choose an output of calculation"),
+        ({"OUTPUT_TYPE": ""}, "Choose an output of calculation"),
         ({"OUTPUT_TYPE": "fullreport"}, "Full Report is no table (formats: rst)"),
         ({"IMT": "PGV"}, "There is no intensity measure type “PGV”; IMT may be: PGA, SA(0.025), "),
         ({"POE": "0.3"}, "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."),

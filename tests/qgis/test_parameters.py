@@ -63,7 +63,7 @@ def test_nothing_given(read, value):
     assert read("read_word", value, "S", ("a",)) == ""
     assert read("read_flag", value, "OFF") is False
     assert read("read_flag", value, "ON") is True
-    with pytest.raises(p.InvalidParameter, match="S must be its id, 1 or more.$"):
+    with pytest.raises(p.InvalidParameter, match=r"S must be its id, 1 or more\.$"):
         read("read_id", value)
 
 

@@ -79,7 +79,7 @@ def test_names_never_change(registry, name):
 
 def test_groups(registry, algorithms):
     for algorithm in algorithms:
-        if not algorithm.id().startswith("openquake:") or not algorithm.groupId() in GROUPS:
+        if not algorithm.id().startswith("openquake:") or algorithm.groupId() not in GROUPS:
             raise AssertionError((algorithm.id(), algorithm.groupId()))
         assert algorithm.group() == GROUPS[algorithm.groupId()]
     group = {name: registry.algorithmById(f"openquake:{name}").groupId() for name in PARAMETERS}

@@ -83,6 +83,11 @@ class Recorder(QgsProcessingFeedback):
         """The lines of the engine's log that were shown."""
         return [text for text in self.texts("console", "warning", "error") if text[:2] == "[2"]
 
+    def is_executing(self) -> bool:
+        """Whether the calculation has left the queue; a stage may be told at once."""
+        phases = self.texts("phase")
+        return bool(phases) and "Calculation" in phases[-1] and "Queued" not in phases[-1]
+
     def calculation_id(self) -> int:
         """The last calculation that was submitted."""
         said = [text for text in self.texts("info") if " submitted to " in text]
@@ -311,7 +316,7 @@ VULNERABILITY = """\
 def broken(pair, tmp_path_factory) -> Path:
     """The pair with a hazard job that the engine accepts and fails to run."""
     folder = tmp_path_factory.mktemp("broken") / "job"
-    changed_copy(pair, folder, "source_model.xml", ("hypoDepth ", "hypoDeep "))
+    changed_copy(pair, folder, "source_model.xml", ("hypoDepthDist", "hypoDeepDist"))
     return folder
 
 
@@ -388,13 +393,13 @@ def test_phases_are_told_in_order(hazard):
     results, feedback, _ = hazard
     title = f"Calculation {results['CALCULATION_ID']}: "
     phases = feedback.texts("phase")
-    assert phases[:5] == [
+    assert phases[:4] == [
         "Reading the job",
         "Packing the job",
         "Uploading the job",
         f"{title}Queued",
-        f"{title}Executing",
     ]
+    assert len(phases) > 5
     assert phases[-1] == f"{title}Complete"
     assert all(phase.startswith(title) for phase in phases[3:])
 
@@ -443,7 +448,7 @@ def workers(run, latin, server, tmp_path_factory):
     with Ticks() as ticks, Relay(server.url) as line:
         by_zip = run.task(JOB=str(archive))
         by_folder = run.task(JOB=str(folder), SERVER=line.url)
-        spin(lambda: by_folder.feedback.has(": Executing"))
+        spin(by_folder.feedback.is_executing)
         line.cut()
         spin(lambda: line.refused >= CUT_FOR)
         line.restore()
@@ -708,7 +713,9 @@ def test_cancelled_while_uploading(run, latin, line, client, tmp_path, temporary
     )
     assert line.count(POST) == 1
     assert list(temporary.iterdir()) == []
-    # a real engine does: it takes what has come for a form without files
+    # what waits in the sockets arrives once the line works again: for the engine, a form without
+    # files
+    line.release()
     wait_until(lambda: newest_id(client) > newest)
     wait_until(lambda: client.calculations(limit=1)[0].status == "failed")
     assert newest_id(client) == newest + 1
@@ -751,7 +758,7 @@ def test_cancelled_while_created_on_the_main_thread(run, latin, client, tmp_path
 def test_cancelled_while_executing_in_a_worker(run, demos, client, temporary):
     with Ticks() as ticks:
         task = run.task(JOB=str(demos / "hazard/AreaSourceClassicalPSHA/job.ini"))
-        spin(lambda: task.feedback.has(": Executing"))
+        spin(task.feedback.is_executing)
         calculation_id = task.feedback.calculation_id()
         assert client.calculation(calculation_id).status == "executing"
         cancelled = time.monotonic()
@@ -848,4 +855,3 @@ def test_without_waiting_a_run_ends_when_it_is_submitted(run, pair, hazard, clie
     assert calculation.is_running
     assert calculation.parent_id == hazard_id
     assert feedback.log_lines() == []
-    wait_until(lambda: client.calculation(calculation.id).succeeded, 120)

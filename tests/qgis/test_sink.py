@@ -15,11 +15,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import NULL
 
 from oq_processing.engine.errors import Cancelled, EngineError
-from oq_processing.layers import sink
+from oq_processing.layers import metadata, sink
 from oq_processing.layers.fields import fields_of
 from oq_processing.outputs.table import (
     INTEGER,
-    NONE,
     POINT,
     REAL,
     TEXT,
@@ -61,7 +60,13 @@ def write(context):
     algorithm = Writer.create(Writer())
 
     def write(table, output, finish=lambda *_: None, progress=lambda _: None):
-        return sink.write(algorithm, {"OUTPUT": output}, "OUTPUT", context, table, finish, progress)
+        def describe(layer, first):
+            metadata.describe(layer, table, first)
+            metadata.store(layer)
+            finish(layer, first)
+
+        parameters = {"OUTPUT": output}
+        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
 
     return write
 

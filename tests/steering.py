@@ -1,0 +1,167 @@
+"""What the tests of the steering algorithms share: to run one, and to let a fake engine list many.
+
+::
+
+    done = call("openquake:listcalculations", SERVER=fake.url, OUTPUT="TEMPORARY_OUTPUT")
+    done.results["COUNT"], done.rows(), done.feedback.texts("warning")
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+from fake_engine import FakeEngine, Request, json_answer
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingUtils,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import NULL, QEventLoop, Qt, QTimer
+
+
+class Recorder(QgsProcessingFeedback):
+    """Keeps all that an algorithm says, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.said: list[tuple[str, str]] = []
+        self.percents: list[float] = []
+        # direct: in the order of things, whatever thread they happen on
+        self.progressChanged.connect(self.percents.append, Qt.ConnectionType.DirectConnection)
+
+    def setProgressText(self, text):  # noqa: N802
+        self.said.append(("phase", text))
+
+    def pushInfo(self, info):  # noqa: N802
+        self.said.append(("info", info))
+
+    def pushWarning(self, warning):  # noqa: N802
+        self.said.append(("warning", warning))
+
+    def pushConsoleInfo(self, info):  # noqa: N802
+        self.said.append(("console", info))
+
+    def reportError(self, error, fatalError=False):  # noqa: N802, N803
+        self.said.append(("error", error))
+
+    def texts(self, *kinds: str) -> list[str]:
+        return [text for kind, text in self.said if not kinds or kind in kinds]
+
+    def has(self, words: str) -> bool:
+        return any(words in text for text in self.texts())
+
+    def log_lines(self) -> list[str]:
+        """The lines of the engine's log that were shown."""
+        return [text for text in self.texts("console", "warning", "error") if text[:2] == "[2"]
+
+
+@dataclass
+class Done:
+    """What came of a run that ended well."""
+
+    results: dict
+    feedback: Recorder
+    context: QgsProcessingContext
+
+    def layer(self, name: str = "OUTPUT") -> QgsVectorLayer:
+        return QgsProcessingUtils.mapLayerFromString(self.results[name], self.context)
+
+    def rows(self) -> list[dict]:
+        """The table's rows, without the key that a GeoPackage adds."""
+        names = [f.name() for f in self.layer().fields() if f.name() != "fid"]
+        return [{n: plain(f[n]) for n in names} for f in self.layer().getFeatures()]
+
+
+def plain(value):
+    return None if value == NULL else value
+
+
+def call(algorithm: str, feedback: Recorder | None = None, **parameters) -> Done:
+    """Run on this thread, as scripts and qgis_process do; raise what the algorithm raises."""
+    feedback = feedback or Recorder()
+    context = QgsProcessingContext()
+    found = QgsApplication.processingRegistry().algorithmById(algorithm)
+    fits, reason = found.checkParameterValues(parameters, context)
+    if not fits:
+        raise QgsProcessingException(reason)
+    results, ok = found.run(parameters, context, feedback, {}, False)
+    assert ok, feedback.texts("error")
+    return Done(results, feedback, context)
+
+
+def failing(algorithm: str, feedback: Recorder | None = None, **parameters) -> str:
+    """Run what cannot work; return the sentence."""
+    with pytest.raises(QgsProcessingException) as caught:
+        call(algorithm, feedback, **parameters)
+    return str(caught.value)
+
+
+class When:
+    """Does something once, from a timer of the main thread, as soon as a condition holds."""
+
+    def __init__(self, condition, action) -> None:
+        self.at = 0.0
+        self._condition = condition
+        self._action = action
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._look)
+        self._timer.start(10)
+
+    def _look(self) -> None:
+        if not self.at and self._condition():
+            self._timer.stop()
+            self.at = time.monotonic()
+            self._action()
+
+
+def spin(until, seconds: float = 60.0) -> None:
+    """Run the main thread's event loop until it is so."""
+    loop = QEventLoop()
+    timer = QTimer()
+    end = time.monotonic() + seconds
+    timer.timeout.connect(lambda: (until() or time.monotonic() > end) and loop.quit())
+    timer.start(20)
+    loop.exec_()
+    timer.stop()
+    assert until(), "it did not happen in time"
+
+
+def row(number: int, **changed) -> dict:
+    """A row of the engine's list."""
+    return {
+        "id": number,
+        "owner": "alice",
+        "calculation_mode": "classical",
+        "status": "complete",
+        "is_running": False,
+        "description": f"Test {number}",
+        "abortable": False,
+        "size_mb": 2.5,
+        "start_time": "2026-11-23, 17:37:53 UTC",
+        "parent_id": None,
+        "relevant": 1,
+        "tags": None,
+        **changed,
+    }
+
+
+def list_rows(fake: FakeEngine, rows: list[dict]) -> None:
+    """Let the fake list these rows as the engine does: newest first, filtered, in pages."""
+
+    def answer(request: Request):
+        query = request.query
+        found = sorted(rows, key=lambda r: -r["id"])
+        if mode := query.get("calculation_mode"):
+            found = [r for r in found if r["calculation_mode"] == mode]
+        if owner := query.get("user_name_like"):
+            # % stands for anything, as in SQL
+            found = [r for r in found if r["owner"].startswith(owner.partition("%")[0])]
+        begin = int(query.get("offset", 0))
+        return json_answer(found[begin : begin + int(query.get("limit", 100))])
+
+    fake.answers["GET /v1/calc/list"] = answer
