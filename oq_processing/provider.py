@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qgis.core import QgsProcessingProvider
+from qgis.core import Qgis, QgsApplication, QgsMessageLog, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.abortcalculation import AbortCalculation
@@ -19,6 +19,7 @@ from .algorithms.listoutputs import ListOutputs
 from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
+from .algorithms.shippedmodel import ShippedModel, shipped_models
 from .algorithms.stylelayer import StyleLayer
 from .algorithms.sumbyzone import SumByZone
 from .algorithms.waitforcalculation import WaitForCalculation
@@ -44,6 +45,10 @@ ALGORITHMS = (
 
 class OpenQuakeProvider(QgsProcessingProvider):
     """Everything the toolbox shows under OpenQuake."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        QgsApplication.processingRegistry().providerAdded.connect(self._complete_models)
 
     def id(self) -> str:
         return "openquake"
@@ -72,3 +77,16 @@ class OpenQuakeProvider(QgsProcessingProvider):
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
+        models, broken = shipped_models()
+        for model in models:
+            self.addAlgorithm(model)
+        for path in broken:
+            QgsMessageLog.logMessage(
+                f"The model {path.name} cannot be read.", self.name(), Qgis.MessageLevel.Warning
+            )
+
+    def _complete_models(self, _: str) -> None:
+        """Load again while a model lacks a step: its provider, or this one, was not there yet."""
+        models = [a for a in self.algorithms() if isinstance(a, ShippedModel)]
+        if not all(model.complete for model in models):
+            self.refreshAlgorithms()

@@ -50,7 +50,7 @@ class CalculationParameters(OpenQuakeAlgorithm):
         )
 
     def validate(self, parameters, context) -> int:
-        refuse_dead_layer(parameters.get(OUTPUT))
+        refuse_dead_layer(parameters.get(OUTPUT), context)
         return read_id(self, parameters, CALCULATION_ID, context)
 
     def execute(

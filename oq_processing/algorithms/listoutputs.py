@@ -64,7 +64,7 @@ class ListOutputs(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
 
     def validate(self, parameters, context) -> int:
-        refuse_dead_layer(parameters.get(OUTPUT))
+        refuse_dead_layer(parameters.get(OUTPUT), context)
         return read_id(self, parameters, CALCULATION_ID, context)
 
     def execute(

@@ -46,6 +46,8 @@ OUTPUT_TYPE = "OUTPUT_TYPE"
 OUTPUT = "OUTPUT"
 COUNT = "COUNT"
 STYLED_FIELD = "STYLED_FIELD"
+CELL_WIDTH = "CELL_WIDTH"
+CELL_HEIGHT = "CELL_HEIGHT"
 GEOMETRIES = ("auto", "point", "polygon", "line", "cell", "none")
 
 _postprocessors: dict[str, QgsProcessingLayerPostProcessorInterface] = {}
@@ -151,12 +153,14 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         )
         self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of rows")))
         self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
+        self.addOutput(QgsProcessingOutputNumber(CELL_WIDTH, tr("Width of the narrowest cell")))
+        self.addOutput(QgsProcessingOutputNumber(CELL_HEIGHT, tr("Height of a cell")))
 
     def validate(self, parameters, context) -> LoadRequest:
         def text(name: str) -> str:
             return read_text(self, parameters, name, context)
 
-        refuse_dead_layer(parameters.get(OUTPUT))
+        refuse_dead_layer(parameters.get(OUTPUT), context)
         chosen = read_style(self, parameters, context)
         return LoadRequest(
             calculation_id=read_id(self, parameters, CALCULATION_ID, context),
@@ -216,11 +220,15 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
             report.warn(sentence)
         self._style_on_load(written, table.title, context)
         report.info(f"{table.title}: {table.rows} rows")
-        return {
+        results = {
             OUTPUT: written.destination,
             COUNT: table.rows,
             STYLED_FIELD: wanted.field if wanted else "",
         }
+        # only cells have a size: a raster of anything else must not be made of a number of ours
+        if "cell_size" in table.provenance:
+            results[CELL_WIDTH], results[CELL_HEIGHT] = table.provenance["cell_size"]
+        return results
 
     def _style_on_load(self, written: sink.Written, title: str, context) -> None:
         """Let QGIS set the title, and the style where the file cannot carry it, when it loads."""

@@ -193,9 +193,15 @@ def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str,
     return text
 
 
-def refuse_dead_layer(value) -> None:
-    """Refuse a layer in memory where it dies with the process and success would be a lie."""
+def refuse_dead_layer(value, context=None) -> None:
+    """Refuse a layer in memory where it dies with the process and success would be a lie.
+
+    Between the steps of a model it lives as long as it is needed.
+    """
     if QgsApplication.platform() != "qgis_process":
+        return
+    in_model = context is not None and context.expressionContext().hasVariable("model_name")
+    if in_model and value == "memory:":
         return
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()

@@ -65,7 +65,8 @@ class Reporter:
             if self._lines > MAX_LINES:
                 continue
             line = str(record)
-            line = line if len(line) <= MAX_LINE else line[:MAX_LINE] + " …"
+            if len(line) > MAX_LINE:  # the end of a traceback is what it is about
+                line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
             if record.level in ("ERROR", "CRITICAL"):
                 self.feedback.reportError(line)
             elif record.level == "WARNING":

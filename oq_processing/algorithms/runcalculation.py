@@ -35,7 +35,7 @@ from .parameters import (
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile, outcome, run_package, start_on_server, watch_own
+from .running import LogFile, outcome, read_log, run_package, start_on_server, watch_own
 
 JOB = "JOB"
 JOB_INI = "JOB_INI"
@@ -201,7 +201,7 @@ class RunCalculation(OpenQuakeAlgorithm):
             job_on_server=read_text(self, parameters, JOB_ON_SERVER, context),
             wait=read_flag(self, parameters, WAIT, context),
             fail_on_failed=read_flag(self, parameters, FAIL_ON_FAILED, context),
-            log=read_path(self, parameters, LOG, context),
+            log=read_log(self, parameters, LOG, context),
         )
         if request.job is None and not request.job_on_server:
             raise InvalidParameter(
@@ -242,7 +242,11 @@ class RunCalculation(OpenQuakeAlgorithm):
 
     def _run_packages(self, request, client, report, log) -> tuple[int, str]:
         report.phase(tr("Reading the job"))
-        packages = job.prepare(request.job, request.job_ini, request.extra_files, request.overrides)
+        packages = report.wait.call(
+            lambda: job.prepare(
+                request.job, request.job_ini, request.extra_files, request.overrides
+            )
+        )
         hazard_id = request.hazard_calculation_id
         share = 100.0 / len(packages)
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from qgis.core import QgsProcessing
+
 from .. import profile
 from ..engine import job
 from ..engine.calculation import SUCCEEDED, Calculation, LogRecord
@@ -23,7 +25,7 @@ from ..engine.errors import (
 )
 from ..engine.wait import Wait
 from ..engine.watch import abort, check_succeeded, follow, refusal
-from .parameters import CALCULATION_ID, SERVER, InvalidParameter
+from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
 from .reporter import Reporter, SecondInterrupt, serve_events
 
 PACK = 0.03  # share of a run that packing and uploading take in the progress
@@ -106,6 +108,13 @@ class LogFile:
     def whole(self) -> None:
         """Say that nothing is missing, so that the file may appear under its name."""
         self._whole = True
+
+
+def read_log(algorithm, parameters: dict, name: str, context) -> Path | None:
+    """Return where the log is to go, None for nowhere; QGIS names temporary files itself."""
+    if read_text(algorithm, parameters, name, context) == QgsProcessing.TEMPORARY_OUTPUT:
+        return Path(algorithm.parameterAsFileOutput(parameters, name, context))
+    return read_path(algorithm, parameters, name, context)
 
 
 def run_package(
@@ -326,15 +335,13 @@ def outcome(
     client: EngineClient, calculation_id: int, status: str, fail_on_failed: bool, log: LogFile
 ) -> dict[str, object]:
     """Return the outputs of a run, or raise :class:`CalculationFailed` with the engine's reason."""
-    if fail_on_failed and status not in SUCCEEDED and status != "submitted":
-        check_succeeded(client, client.calculation(calculation_id))
     word = "complete" if status in SUCCEEDED else status
-    if status == "failed":
-        with suppress(EngineError):
-            try:
-                check_succeeded(client, client.calculation(calculation_id))
-            except CalculationFailed as error:
-                word = error.status
+    try:
+        check_succeeded(client, Calculation(calculation_id, "", "", status))
+    except CalculationFailed as error:
+        if fail_on_failed:
+            raise
+        word = error.status
     if log.problem:
         raise EngineError(f"Calculation {calculation_id} {word}, but {log.problem}.")
     return {CALCULATION_ID: calculation_id, "STATUS": word, SERVER: client.url}

@@ -16,7 +16,8 @@ from qgis.core import (
 
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
-from ..outputs.table import REAL, TEXT, Column, Style, Table
+from ..outputs.hazard import acceleration_style
+from ..outputs.table import INTEGER, REAL, TEXT, Column, Style, Table
 from .base import BaseAlgorithm, tr
 from .parameters import InvalidParameter, with_help
 from .styling import read_style, style_parameters
@@ -24,6 +25,7 @@ from .styling import read_style, style_parameters
 INPUT = "INPUT"
 OUTPUT = "OUTPUT"
 STYLED_FIELD = "STYLED_FIELD"
+_INTEGERS = (2, 3, 4, 5)  # Qt's numbers of its integer types, in Qt 5 and 6
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class StyleLayer(BaseAlgorithm):
     def processAlgorithm(self, parameters, context, feedback) -> dict:
         request: StyleRequest = self._request
         layer = request.layer
+        project = context.project()
+        lives = project is not None and layer.id() in project.mapLayers()
+        if not lives and layer.providerType() != "memory":
+            # opened for us without what is stored with it: titles of fields would be lost
+            layer.loadDefaultStyle()
+            layer.loadDefaultMetadata()
         try:
             table, first = _as_table(layer, request.choices)
             wanted = style.merged(table, request.choices)
@@ -90,19 +98,23 @@ class StyleLayer(BaseAlgorithm):
         if problem:
             raise QgsProcessingException(f"The style of {layer.name()} was not stored: {problem}")
         layer.triggerRepaint()
-        return {OUTPUT: layer.id(), STYLED_FIELD: wanted.field}
+        # an id is of use as long as the layer lives, which one opened for us does not
+        here = lives or layer.providerType() == "memory"
+        return {OUTPUT: layer.id() if here else layer.source(), STYLED_FIELD: wanted.field}
 
 
 def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table, int]:
     """Return the layer's columns as a table without rows, and the position of the first."""
-    known = {c["name"]: c for c in metadata.read(layer).get("columns", [])}
-    columns = []
     first = 1 if layer.fields().count() and layer.fields()[0].name() == "fid" else 0
-    for field in list(layer.fields())[first:]:
-        about = known.get(field.name(), {})
+    fields = list(layer.fields())[first:]
+    described = metadata.read(layer).get("columns", [])
+    if len(described) != len(fields):  # else by position: some formats cut the names
+        by_name = {c["name"]: c for c in described}
+        described = [by_name.get(field.name(), {}) for field in fields]
+    columns = []
+    for field, about in zip(fields, described):
         plain = {k: v for k, v in about.items() if k not in ("name", "type")}
-        kind = REAL if field.isNumeric() else TEXT
-        columns.append(Column(field.name(), kind, **plain))
+        columns.append(Column(field.name(), about.get("type") or _type(field), **plain))
     own = layer.renderer().legendClassificationAttribute() if layer.renderer() else ""
     own = own.strip('"')
     names = [c.name for c in columns]
@@ -110,14 +122,24 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
         raise InvalidChoice(
             f"Say which field of {layer.name()} to draw (STYLE_FIELD): {', '.join(names)}."
         )
-    wanted = own if own in names else choices.field
-    return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=Style(wanted)), first
+    wanted = (choices.field or own).strip().lower()
+    column = next((c for c in columns if c.name.lower() == wanted), None)
+    known = column is not None and column.imt
+    usual = acceleration_style(column) if known else Style(column.name if column else own)
+    return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=usual), first
+
+
+def _type(field) -> str:
+    if not field.isNumeric():
+        return TEXT
+    kind = field.type()
+    return INTEGER if int(getattr(kind, "value", kind)) in _INTEGERS else REAL
 
 
 def _values(layer: QgsVectorLayer, index: int, column: Column):
     import numpy as np
 
-    if column.type != REAL:
+    if column.type not in (INTEGER, REAL):
         return np.empty(0)
     found = [feature.attribute(index) for feature in layer.getFeatures()]
     return np.array([v for v in found if isinstance(v, (int, float))], dtype=float)

@@ -150,7 +150,7 @@ class SumByZone(BaseAlgorithm):
         self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
 
     def validate(self, parameters, context) -> SumRequest:
-        refuse_dead_layer(parameters.get(OUTPUT))
+        refuse_dead_layer(parameters.get(OUTPUT), context)
         sources = []
         for name, what in ((INPUT, "point"), (ZONES, "polygon")):
             source = self.parameterAsSource(parameters, name, context)
@@ -494,6 +494,8 @@ def _converted(value, convert):
 
 
 def _multi(geometry: QgsGeometry) -> bytes:
+    if geometry.isNull():
+        return QgsGeometry.fromWkt("MultiPolygon EMPTY").asWkb().data()
     copy = QgsGeometry(geometry)
     copy.get().dropZValue()
     copy.get().dropMValue()

@@ -27,12 +27,11 @@ from .parameters import (
     read_flag,
     read_id,
     read_number,
-    read_path,
     server_parameters,
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile, outcome, watch
+from .running import LogFile, outcome, read_log, watch
 
 MAX_WAIT = "MAX_WAIT"
 FAIL_ON_FAILED = "FAIL_ON_FAILED"
@@ -107,7 +106,7 @@ class WaitForCalculation(OpenQuakeAlgorithm):
             calculation_id=read_id(self, parameters, CALCULATION_ID, context),
             max_wait=max_wait,
             fail_on_failed=read_flag(self, parameters, FAIL_ON_FAILED, context),
-            log=read_path(self, parameters, LOG, context),
+            log=read_log(self, parameters, LOG, context),
         )
 
     def execute(

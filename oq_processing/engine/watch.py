@@ -93,9 +93,9 @@ def follow(
         seen += len(records)
         if progress is None:
             progress = Progress(calculation.mode)
-        progress.status(calculation.status)
         for record in records:
             progress.message(record.message)
+        progress.status(calculation.status)  # after what led to it
         if calculation.status == "executing":
             executing_since = executing_since or now
             if not seen and not silence_told and now - executing_since > SILENT_AFTER:

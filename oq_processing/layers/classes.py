@@ -84,9 +84,17 @@ def _open_classes(breaks, low: float, high: float):
     """Return the classes of fixed limits, all of them, so that maps compare; the outer are open."""
     lowest = min(low, breaks[0], 0.0 if low >= 0 else low)
     edges = [lowest, *breaks, max(high, breaks[-1])]
-    labels = _labels(breaks)
+    labels = _aligned(breaks)
     texts = [f"{a} – {b}" for a, b in zip(labels, labels[1:])]
     return list(zip(edges, edges[1:], [f"< {labels[0]}", *texts, f"> {labels[-1]}"]))
+
+
+def _aligned(breaks) -> list[str]:
+    """Return limits with as many decimals as the one that needs most: 0.13, 0.20, 1.50."""
+    decimals = max(len(f"{b:.10g}".partition(".")[2]) for b in breaks)
+    if decimals > 4 or max(map(abs, breaks)) >= 1e6:
+        return _labels(breaks)
+    return [f"{b:,.{decimals}f}" for b in breaks]
 
 
 def _logarithmic(np, values, count):

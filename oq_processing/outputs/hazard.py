@@ -173,7 +173,11 @@ def _table(
     xy = point_array(sites.lon, sites.lat) if geometry == POINT else None
     wkb = None
     if geometry in ("cell", POLYGON):
-        wkb = partial(_polygons, cell_polygons(sites.lon, sites.lat))
+        rings = cell_polygons(sites.lon, sites.lat)
+        wkb = partial(_polygons, rings)
+        # the narrowest: along a row, cells are the wider in degrees the nearer the pole
+        sizes = (rings[:, 2] - rings[:, 0]).min(axis=0)
+        provenance["cell_size"] = [float(size) for size in sizes]
     title = map_title(styled, source.investigation_time)
     kind_of_geometry = POLYGON if wkb else geometry
     if choices.long_format:

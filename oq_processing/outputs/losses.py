@@ -97,6 +97,7 @@ def _read(source: Source, choices: Choices, describe: Callable[[Source, str], Co
         raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
     by_kind = {_kind(file): file for file in csv_files(source)}
     statistics = [kind for kind in by_kind if not kind.startswith("rlz-")]
+    statistics.sort(key=lambda kind: kind != "mean")  # what is usual comes first, and is drawn
     realizations = sorted(int(kind[4:]) for kind in by_kind if kind.startswith("rlz-"))
     kinds = match_kinds(choices.kind, statistics, realizations)
     files = [by_kind[kind] for kind in kinds]

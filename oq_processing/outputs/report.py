@@ -47,7 +47,7 @@ def to_html(text: str) -> str:
             parts.append(_table(lines[i:end]))
             i = end
             continue
-        if line and _UNDERLINE.match(following) and len(following) >= len(line):
+        if line and _UNDERLINE.match(following) and len(following) >= min(len(line), 3):
             end_paragraph()
             level = 2 if title else 1
             title = title or line
