@@ -112,12 +112,12 @@ def test_standard_classes_are_the_same_whatever_the_values():
         "0.03 – 0.05",
         "0.05 – 0.08",
         "0.08 – 0.13",
-        "0.13 – 0.2",
-        "0.2 – 0.35",
+        "0.13 – 0.20",
+        "0.20 – 0.35",
         "0.35 – 0.55",
-        "0.55 – 0.9",
-        "0.9 – 1.5",
-        "> 1.5",
+        "0.55 – 0.90",
+        "0.90 – 1.50",
+        "> 1.50",
     ]
     for values in ([0.04], [0.0, 3.0], VALUES["four decades"]):
         limits = class_limits(values, "standard", None, STANDARD)

@@ -32,8 +32,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from relay import Relay
 
+from oq_processing.algorithms.running import LogFile
 from oq_processing.engine import watch
-from oq_processing.provider import OpenQuakeProvider
+from oq_processing.engine.calculation import LogRecord
 
 RUN = "openquake:runcalculation"
 LOAD = "openquake:loadoutputaslayer"
@@ -147,19 +148,6 @@ class Trigger:
             self._timer.stop()
             self.at = time.monotonic()
             self._action()
-
-
-@pytest.fixture(scope="module")
-def registry(qgis_app):
-    """The registry with our provider in it."""
-    registry = QgsApplication.processingRegistry()
-    if registry.providerById("openquake") is not None:
-        yield registry
-        return
-    provider = OpenQuakeProvider()
-    assert registry.addProvider(provider)
-    yield registry
-    registry.removeProvider(provider)
 
 
 class Runner:
@@ -558,7 +546,9 @@ def failures(run, broken, client, tmp_path_factory):
     """A hazard job that fails: followed by a risk job, and alone with FAIL_ON_FAILED off."""
     log = tmp_path_factory.mktemp("failures") / "log.txt"
     newest = newest_id(client)
-    alone = run.task(JOB=str(broken / "job_hazard.ini"), FAIL_ON_FAILED=False)
+    alone = run.task(
+        JOB=str(broken / "job_hazard.ini"), FAIL_ON_FAILED=False, LOG="TEMPORARY_OUTPUT"
+    )
     message, feedback = run.failing(
         JOB=str(broken), JOB_INI="job_hazard.ini,job_risk.ini", LOG=str(log)
     )
@@ -582,12 +572,14 @@ def test_a_failed_calculation_fails_with_the_engines_reason(failures, client):
 def test_the_log_is_complete_also_when_the_calculation_failed(failures, client):
     _, feedback, log, *_ = failures
     lines = engine_log(client, feedback.calculation_id())
-    assert any(" ERROR " in line for line in lines)
-    assert feedback.log_lines() == lines
     assert log.read_text("utf-8") == "".join(f"{line}\n" for line in lines)
     assert not log.with_name("log.txt.part").exists()
-    errors = feedback.texts("error")
-    assert errors == [line for line in lines if " ERROR " in line.split("]")[0]]
+    [error] = [line for line in lines if " ERROR " in line.split("]")[0]]
+    assert len(error) > 2000
+    # a long traceback is shown without its middle: its end is the reason
+    shown = [line if line != error else f"{error[:1000]} … {error[-1000:]}" for line in lines]
+    assert feedback.log_lines() == shown
+    assert feedback.texts("error") == [f"{error[:1000]} … {error[-1000:]}"]
 
 
 def test_a_failed_hazard_stops_before_the_risk(failures):
@@ -600,6 +592,27 @@ def test_a_failed_calculation_is_a_result_where_the_user_wants_it(failures, clie
     assert results["STATUS"] == "failed"
     assert results["CALCULATION_ID"] == feedback.calculation_id()
     assert client.calculation(results["CALCULATION_ID"]).status == "failed"
+    lines = engine_log(client, results["CALCULATION_ID"])
+    assert Path(results["LOG"]).read_text("utf-8") == "".join(f"{line}\n" for line in lines)
+    assert Path(results["LOG"]).is_absolute()
+
+
+def test_a_log_of_which_something_may_be_missing_does_not_get_its_name(hazard, client, tmp_path):
+    path = tmp_path / "log.txt"
+    first_id = hazard[0]["CALCULATION_ID"]
+    with LogFile(path) as log:
+        log.finish(client, first_id)
+        log.write(first_id + 1, [LogRecord("now", "INFO", "main", "the second has begun")])
+    assert not path.exists()
+    lines = [*engine_log(client, first_id), "[now INFO main] the second has begun"]
+    assert log.part.read_text("utf-8") == "".join(f"{line}\n" for line in lines)
+
+
+def test_a_log_that_is_a_folder_is_refused_before_anything_is_sent(run, latin, line, tmp_path):
+    message, _ = run.failing(JOB=str(latin), LOG=str(tmp_path), SERVER=line.url)
+    assert message == f"The log file {tmp_path} cannot be written (it is a folder)."
+    assert line.count(POST) == 0
+    assert not tmp_path.with_name(tmp_path.name + ".part").exists()
 
 
 # --- models
@@ -827,6 +840,18 @@ def test_a_line_that_breaks_before_the_answer_is_no_second_try(
     assert not feedback.has(" submitted to ")
     assert not [request for request in line.requests if f"/calc/{made}/" in request]
     assert client.calculation(made).is_running
+
+
+def test_a_line_that_breaks_under_a_job_on_the_server(run, line, client):
+    newest = newest_id(client)
+    line.cut_at_answer_to("POST /v1/calc/run_ini")
+    message, _ = run.failing(JOB_ON_SERVER="/nowhere/job.ini", SERVER=line.url)
+    [made] = [c.id for c in client.calculations(limit=5) if c.id > newest]
+    assert message.startswith("Calculation submitted, state unknown: The connection to ")
+    assert message.endswith(
+        f". It may be calculation {made} (failed), which is new. Nothing was repeated."
+    )
+    assert line.count("POST /v1/calc/run_ini") == 1
 
 
 def test_a_line_cut_for_good_leaves_the_calculation_alone(
