@@ -68,6 +68,7 @@ class Builder:
         text: str = "",
         needed: bool | None = None,
         advanced: bool | None = None,
+        default: object = None,
     ) -> None:
         """Add a parameter: one of an algorithm's, or one of its own."""
         if isinstance(like, tuple):
@@ -80,6 +81,8 @@ class Builder:
             parameter.setDescription(title)
         if text:
             parameter.setHelp(text)
+        if default is not None:
+            parameter.setDefaultValue(default)
         for flag, wanted in (
             (
                 QgsProcessingParameterDefinition.Flag.FlagOptional,
@@ -367,9 +370,10 @@ def losses_by_zone() -> Builder:
     b.ask(
         "OUTPUT_TYPE",
         (LOAD, "OUTPUT_TYPE"),
-        text="avg_losses or damages; also the type or id of any output with values to add up.",
+        text="damages, or the type or id of any output with values to add up. "
+        "Empty: the average losses.",
+        default="",
     )
-    b.model.parameterDefinition("OUTPUT_TYPE").setDefaultValue("avg_losses")
     for name in ("KIND", "LOSS_TYPE"):
         b.ask(name, (LOAD, name))
     b.server()
@@ -379,7 +383,10 @@ def losses_by_zone() -> Builder:
         "Load the values of the assets",
         {"COUNT": "Number of points"},
         CALCULATION_ID=given("CALCULATION_ID"),
-        OUTPUT_TYPE=given("OUTPUT_TYPE"),
+        # a script that leaves a parameter of a model away leaves its default away too
+        OUTPUT_TYPE=Source.fromExpression(
+            "if(coalesce(@OUTPUT_TYPE, '') = '', 'avg_losses', @OUTPUT_TYPE)"
+        ),
         KIND=given("KIND"),
         LOSS_TYPE=given("LOSS_TYPE"),
         **WHERE,

@@ -200,12 +200,12 @@ def refuse_dead_layer(value, context=None) -> None:
     """
     if QgsApplication.platform() != "qgis_process":
         return
-    in_model = context is not None and context.expressionContext().hasVariable("model_name")
-    if in_model and value == "memory:":
-        return
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
-    if value in ("TEMPORARY_OUTPUT", "memory:"):
+    in_memory = str(value).startswith("memory:")
+    if in_memory and context is not None and context.expressionContext().hasVariable("model_name"):
+        return
+    if value == "TEMPORARY_OUTPUT" or in_memory:
         raise InvalidParameter(
             "A temporary layer is gone when qgis_process ends; give a file: OUTPUT=file.gpkg."
         )

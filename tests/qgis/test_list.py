@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-from fake_engine import FakeEngine
+from fake_engine import FakeCalculation, FakeEngine
 from qgis.core import (
     QgsConditionalStyle,
     QgsExpressionContext,
@@ -18,7 +18,8 @@ from qgis.core import (
     QgsProcessingModelChildParameterSource,
 )
 from qgis.PyQt.QtCore import QDateTime
-from steering import Recorder, call, failing, list_rows, row
+from steering import Recorder, call, failing
+from steering_rows import list_rows, row
 
 LIST = "openquake:listcalculations"
 ROWS = [
@@ -212,20 +213,25 @@ def chain(fake, folder, description: str, algorithm: str, name: str, **parameter
     model.addChildAlgorithm(step("list", LIST, LIMIT=0, INCLUDE_HIDDEN=False, **listing))
     source = QgsProcessingModelChildParameterSource.fromChildOutput("list", "LATEST_ID")
     server = QgsProcessingModelChildParameterSource.fromChildOutput("list", "SERVER")
-    model.addChildAlgorithm(step("next", algorithm, **{name: source, "SERVER": server}, **parameters))
+    model.addChildAlgorithm(
+        step("next", algorithm, **{name: source, "SERVER": server}, **parameters)
+    )
     return model
 
 
 def test_a_model_goes_on_with_the_newest(fake, tmp_path):
-    fake.answers["GET /v1/calc/5/status"] = lambda _: None
-    from fake_engine import FakeCalculation
-
     fake.calculations[4] = FakeCalculation(4, "complete", description="hazard of Basel")
     fake.calculations[4].write("one")
     log = tmp_path / "log.txt"
     model = chain(
-        fake, tmp_path, "hazard", "openquake:getlog", "CALCULATION_ID",
-        LEVEL="debug", FOLLOW=False, OUTPUT=str(log),
+        fake,
+        tmp_path,
+        "hazard",
+        "openquake:getlog",
+        "CALCULATION_ID",
+        LEVEL="debug",
+        FOLLOW=False,
+        OUTPUT=str(log),
     )
     feedback = Recorder()
     _, ok = model.run({}, QgsProcessingContext(), feedback, {}, False)
