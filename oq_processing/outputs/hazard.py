@@ -176,7 +176,7 @@ def _table(
         rings = cell_polygons(sites.lon, sites.lat)
         wkb = partial(_polygons, rings)
         # the narrowest: along a row, cells are the wider in degrees the nearer the pole
-        sizes = (rings[:, 2] - rings[:, 0]).max(axis=0) * 1.5
+        sizes = (rings[:, 2] - rings[:, 0]).min(axis=0)
         provenance["cell_size"] = [float(size) for size in sizes]
     title = map_title(styled, source.investigation_time)
     kind_of_geometry = POLYGON if wkb else geometry

@@ -199,10 +199,10 @@ def test_bad_input(fake, parameters, words):
 def step(child: str, algorithm: str, **sources) -> QgsProcessingModelChildAlgorithm:
     added = QgsProcessingModelChildAlgorithm(algorithm)
     added.setChildId(child)
-    for name, value in sources.items():
-        if not isinstance(value, QgsProcessingModelChildParameterSource):
-            value = QgsProcessingModelChildParameterSource.fromStaticValue(value)
-        added.addParameterSources(name, [value])
+    for name, given in sources.items():
+        fixed = not isinstance(given, QgsProcessingModelChildParameterSource)
+        source = QgsProcessingModelChildParameterSource.fromStaticValue(given) if fixed else given
+        added.addParameterSources(name, [source])
     return added
 
 

@@ -1,0 +1,509 @@
+"""What goes wrong between us and the engine, as the user of an algorithm sees it.
+
+The table of all faults, and which test shows each: docs/faults.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_answer
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+)
+from qgis.PyQt.QtWidgets import QTextEdit
+from steering import Recorder, When, call, failing, spin
+
+from oq_processing.engine import client as client_module
+from oq_processing.engine import local, watch
+
+RUN = "openquake:runcalculation"
+WAIT = "openquake:waitforcalculation"
+LOG = "openquake:getlog"
+LIST = "openquake:listcalculations"
+POST = "POST /v1/calc/run"
+STATUS = "GET /v1/calc/1/status"
+REACTION = 2.0
+
+
+@pytest.fixture
+def fake(registry, monkeypatch):
+    for name in ("STATUS_EVERY", "STATUS_AT_MOST", "ABORT_AGAIN"):
+        monkeypatch.setattr(watch, name, 0.02)
+    monkeypatch.setattr(watch, "LOG_EVERY", 0.0)
+    with FakeEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def job(tmp_path):
+    ini = tmp_path / "job.ini"
+    ini.write_text("[general]\ndescription = A test\ncalculation_mode = classical\n")
+    return str(ini)
+
+
+def starts(fake, **changed) -> None:
+    """Let a submission start calculation 1."""
+
+    def started(request):
+        fake.calculations[1] = FakeCalculation(1, **changed)
+        return json_answer({"job_id": 1})
+
+    fake.answers[POST] = started
+
+
+def completes(calculation, looks: int = 3) -> None:
+    """Let it be complete after some looks at its status."""
+    seen = []
+
+    def polled(calculation):
+        seen.append(1)
+        calculation.write(f"look {len(seen)}")
+        calculation.status = "executing" if len(seen) < looks else "complete"
+
+    calculation.polled = polled
+
+
+def notes(feedback: Recorder) -> list[str]:
+    """What was said of the connection."""
+    return [text for text in feedback.texts("warning") if text[:2] != "[2"]
+
+
+# --- the start request
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(0, drop="end"),
+        Answer(0, drop="reset"),
+        Answer(0, drop="reset", read=200),
+        Answer(502),
+        html_answer(503, "Service Unavailable"),
+        Answer(504),
+        Answer(200, b'{"job_id": '),
+        Answer(200, b'{"job_id": 1', announced=500, drop="end"),
+        html_answer(200, "Welcome to the hotel's network"),
+        Answer(200),
+    ],
+)
+def test_a_start_that_may_have_worked_is_never_repeated(fake, job, answer):
+    def started(request):
+        fake.calculations[1] = FakeCalculation(1, "created", description="A test")
+        return answer
+
+    # a fault in the upload itself is only known from a list
+    fake.answers[POST] = [answer] if answer.read >= 0 else started
+    message = failing(RUN, SERVER=fake.url, JOB=job)
+    assert message.startswith("Calculation submitted, state unknown: ")
+    if answer.read < 0:
+        assert message.endswith(
+            "It may be calculation 1 (created), which is new. Nothing was repeated."
+        )
+    assert fake.count("POST", "/v1/calc/run") == 1
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+def test_a_start_that_nobody_answers_in_time(fake, job, monkeypatch):
+    monkeypatch.setattr(client_module, "EXPORT_TIMEOUT", 0.3)
+    fake.answers[POST] = [Answer(until=threading.Event())]
+    message = failing(RUN, SERVER=fake.url, JOB=job)
+    assert message.startswith("Calculation submitted, state unknown: ")
+    assert "sent nothing for" in message
+    assert fake.count("POST", "/v1/calc/run") == 1
+
+
+# --- while it is followed
+
+
+FAULTS = {
+    "502": Answer(502),
+    "503": html_answer(503, "Service Unavailable", 80_000),
+    "dropped": Answer(0, drop="end"),
+    "reset": Answer(0, drop="reset"),
+    "cut JSON": Answer(200, b'{"id": 1, "stat'),
+    "cut in the middle": Answer(200, b'{"id": 1', announced=99, drop="end"),
+    "hotel": html_answer(200, "Welcome to the hotel's network"),
+    "500 page": html_answer(500, "OperationalError at /v1/calc/1/status", 80_000),
+}
+
+
+@pytest.mark.parametrize("path", [STATUS, "GET /v1/calc/1/log/1:10001"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_burst_of_faults_is_told_once_and_nothing_is_lost(fake, job, tmp_path, fault, path):
+    starts(fake, status="created")
+    usual = fake.answers[POST]
+
+    def started(request):
+        answer = usual(request)
+        completes(fake.calculations[1])
+        return answer
+
+    fake.answers[POST] = started
+    burst = [FAULTS[fault]] * 5
+    # the first look is good: what was never an engine is not asked again
+    looks = []
+
+    def answer(request):
+        looks.append(1)
+        return burst.pop() if len(looks) > (path == STATUS) and burst else None
+
+    fake.answers[path] = answer
+    log = tmp_path / "log.txt"
+    feedback = Recorder()
+    done = call(RUN, feedback, SERVER=fake.url, JOB=job, LOG=str(log))
+    assert done.results["STATUS"] == "complete"
+    assert burst == []
+    told = notes(feedback)
+    assert len(told) == 2
+    assert told[0].endswith("Trying again for 300 s.")
+    assert told[1] == "The server answers again."
+    lines = [line.rpartition("] ")[2] for line in log.read_text().splitlines()]
+    assert lines == [message for _, _, _, message in fake.calculations[1].log]
+    assert [line.rpartition("] ")[2] for line in feedback.log_lines()] == lines
+    assert fake.count("POST", "/v1/calc/run") == 1
+
+
+def test_a_slow_answer_freezes_nothing_and_is_waited_for(fake):
+    """An answer that takes 30 s is no fault; the window stays alive and Cancel works."""
+    fake.calculations[1] = FakeCalculation(1, "executing")
+    event = threading.Event()
+    looks = []
+
+    def answer(request):
+        looks.append(1)
+        return Answer(200, b"", until=event) if len(looks) == 2 else None
+
+    fake.answers[STATUS] = answer
+    ticks = []
+    feedback = Recorder()
+    served = When(
+        lambda: fake.asked.is_set() and ticks.append(1) is None and len(ticks) > 20, feedback.cancel
+    )
+    message = failing(WAIT, feedback, SERVER=fake.url, CALCULATION_ID=1)
+    assert time.monotonic() - served.at < REACTION
+    assert message == "Cancelled by the user; calculation 1 goes on."
+    assert not event.is_set()
+
+
+def test_an_answer_that_is_too_slow_is_asked_for_again(fake, monkeypatch):
+    monkeypatch.setattr(client_module, "API_TIMEOUT", 0.3)
+    fake.calculations[1] = FakeCalculation(1, "executing")
+    completes(fake.calculations[1], 4)
+    looks = []
+
+    def answer(request):
+        looks.append(1)
+        return Answer(until=threading.Event()) if len(looks) == 3 else None
+
+    fake.answers[STATUS] = answer
+    done = call(WAIT, SERVER=fake.url, CALCULATION_ID=1)
+    assert done.results["STATUS"] == "complete"
+    told = notes(done.feedback)
+    assert told[0].startswith(f"{fake.url} sent nothing for 0 s.")
+    assert told[1:] == ["The server answers again."]
+
+
+def test_a_server_that_is_gone_for_good_is_given_up(fake, job, monkeypatch):
+    monkeypatch.setattr(watch, "GIVE_UP_AFTER", 0.5)
+    starts(fake, status="executing")
+    feedback = Recorder()
+    when = When(lambda: feedback.has(": Executing"), fake.stop)
+    message = failing(RUN, feedback, SERVER=fake.url, JOB=job)
+    assert when.at
+    assert message.startswith("Calculation 1 submitted, state unknown: Calculation 1: the server ")
+    assert "Come back to it with its id, 1." in message
+
+
+def test_workers_that_never_answer_are_told_and_can_be_aborted(fake, job, monkeypatch):
+    monkeypatch.setattr(watch, "SILENT_AFTER", 0.2)
+
+    def aborting(calculation):
+        calculation.status = "failed"
+        calculation.traceback = ["MasterKilled: The openquake master process was killed manually"]
+        return ""
+
+    starts(fake, status="executing", aborting=aborting)
+    feedback = Recorder()
+    silent = "The calculation is executing but has written no log line yet"
+    when = When(lambda: feedback.has(silent), feedback.cancel)
+    message = failing(RUN, feedback, SERVER=fake.url, JOB=job)
+    assert when.at
+    assert message == "Calculation 1 aborted: cancelled by the user."
+    assert len(notes(feedback)) == 1
+    assert fake.count("POST", "/v1/calc/1/abort") == 1
+
+
+class Worker:
+    """An algorithm in a thread of its own, as the toolbox runs it."""
+
+    def __init__(self, registry, algorithm: str, **parameters) -> None:
+        self.feedback = Recorder()
+        self.ended: tuple[bool, dict] | None = None
+        self._context = QgsProcessingContext()
+        self.task = QgsProcessingAlgRunnerTask(
+            registry.algorithmById(algorithm), parameters, self._context, self.feedback
+        )
+        self.task.executed.connect(self._end)
+        QgsApplication.taskManager().addTask(self.task)
+
+    def _end(self, ok: bool, results: dict) -> None:
+        self.ended = (ok, results)
+
+
+def test_two_clients_of_one_calculation_do_not_disturb_each_other(fake, registry, tmp_path):
+    fake.calculations[1] = FakeCalculation(1, "executing")
+    fake.calculations[1].write("one")
+    log = tmp_path / "log.txt"
+    first = Worker(registry, WAIT, SERVER=fake.url, CALCULATION_ID=1)
+    second = Worker(registry, LOG, SERVER=fake.url, CALCULATION_ID=1, FOLLOW=True, OUTPUT=str(log))
+    spin(lambda: first.feedback.has("] one") and second.feedback.has("] one"))
+    first.task.cancel()
+    spin(lambda: first.ended)
+    assert first.ended[0] is False
+    assert "Cancelled by the user; calculation 1 goes on." in first.feedback.texts("error")
+    fake.calculations[1].write("two")
+    fake.calculations[1].status = "complete"
+    spin(lambda: second.ended)
+    assert second.ended == (True, {"OUTPUT": str(log), "LINES": 2, "STATUS": "complete"})
+    assert {r.method for r in fake.requests} == {"GET"}
+
+
+def test_one_client_aborts_what_another_follows(fake, registry):
+    """The other one is told that it was aborted, not that it failed."""
+
+    def aborting(calculation):
+        calculation.status = "failed"
+        calculation.traceback = ["MasterKilled: The openquake master process was killed manually"]
+        return ""
+
+    fake.calculations[1] = FakeCalculation(1, "executing", aborting=aborting)
+    follower = Worker(registry, WAIT, SERVER=fake.url, CALCULATION_ID=1)
+    spin(lambda: follower.feedback.has(": Executing"))
+    assert call("openquake:abortcalculation", SERVER=fake.url, CALCULATION_ID=1)
+    spin(lambda: follower.ended)
+    assert follower.ended[0] is False
+    [error] = follower.feedback.texts("error")
+    assert error.startswith("Calculation 1 aborted: MasterKilled")
+
+
+# --- algorithms that ask once
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(502), "answered HTTP 502"),
+        (
+            html_answer(500, "OSError at /v1/calc/list", 80_000),
+            "HTTP 500: OSError at /v1/calc/list",
+        ),
+        (html_answer(200, "Welcome"), "answered something that is not JSON (“Welcome”)"),
+        (Answer(200, b'[{"id": 1,'), "answered something that is not JSON"),
+        (json_answer([{"no": "id"}]), "answered in a form that is not the engine's"),
+        (Answer(200, b"[", announced=99, drop="end"), "broke after 1 of 99 bytes"),
+        (Answer(0, drop="reset"), "The connection to "),
+    ],
+)
+def test_a_fault_of_a_single_answer_is_one_sentence(fake, tmp_path, answer, words):
+    fake.answers["GET /v1/calc/list"] = [answer]
+    target = tmp_path / "list.gpkg"
+    target.write_text("yesterday's")
+    message = failing(LIST, SERVER=fake.url, OUTPUT=str(target))
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < 400
+    assert target.read_text() == "yesterday's"
+
+
+# --- cancelled, in a dialog and in a model
+
+
+class Dialog:
+    """The algorithm's dialog as the toolbox opens it."""
+
+    def __init__(self, registry, iface, algorithm: str, **parameters) -> None:
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
+        from qgis.gui import QgsBrowserGuiModel
+
+        self._model = QgsBrowserGuiModel()
+        iface.browserModel = lambda: self._model
+        self.dialog = AlgorithmDialog(registry.algorithmById(algorithm).create())
+        self.dialog.setParameters(parameters)
+        self.dialog.show()
+
+    def run(self) -> None:
+        self.dialog.runButton().click()
+
+    def cancel(self) -> str:
+        """Press Cancel; return all that was said when the run has ended."""
+        begin = time.monotonic()
+        self.dialog.cancelButton().click()
+        spin(lambda: self.dialog.runButton().isEnabled())
+        assert time.monotonic() - begin < REACTION
+        return self.said()
+
+    def said(self) -> str:
+        return "".join(edit.toPlainText() for edit in self.dialog.findChildren(QTextEdit))
+
+
+@pytest.fixture
+def dialog(registry, qgis_iface):
+    opened = []
+
+    def open_dialog(algorithm: str, **parameters) -> Dialog:
+        opened.append(Dialog(registry, qgis_iface, algorithm, **parameters))
+        return opened[-1]
+
+    yield open_dialog
+    for one in opened:
+        one.dialog.close()
+
+
+def killed(calculation) -> str:
+    calculation.status = "failed"
+    calculation.traceback = ["MasterKilled: The openquake master process was killed manually"]
+    return ""
+
+
+def test_a_dialog_is_cancelled_while_the_job_goes_up(fake, job, dialog):
+    fake.answers[POST] = [Answer(until=threading.Event())]
+    opened = dialog(RUN, JOB=job, SERVER=fake.url)
+    opened.run()
+    spin(lambda: fake.count("POST", "/v1/calc/run"))
+    assert "Calculation submitted, state unknown: Cancelled by the user" in opened.cancel()
+    assert fake.count("POST", "/v1/calc/run") == 1
+
+
+@pytest.mark.parametrize("status", ["submitted", "executing"])
+def test_a_dialog_is_cancelled_while_it_runs(fake, job, dialog, status):
+    starts(fake, status=status, aborting=killed)
+    opened = dialog(RUN, JOB=job, SERVER=fake.url)
+    opened.run()
+    spin(lambda: fake.count("GET", "/v1/calc/1/status") > 2)
+    assert "Calculation 1 aborted: cancelled by the user." in opened.cancel()
+    assert fake.count("POST", "/v1/calc/1/abort") == 1
+
+
+def test_a_dialog_is_cancelled_in_a_download(fake, dialog, tmp_path):
+    fake.calculations[1] = FakeCalculation(1, "complete")
+    fake.answers["GET /v1/calc/1/datastore"] = [
+        Answer(200, [b"x" * 2**20, threading.Event()], announced=2**22)
+    ]
+    opened = dialog(
+        "openquake:downloadoutput",
+        SERVER=fake.url,
+        CALCULATION_ID=1,
+        OUTPUT_TYPE="datastore",
+        FOLDER=str(tmp_path / "new"),
+    )
+    opened.run()
+    spin(fake.asked.is_set)
+    assert "Cancelled by the user." in opened.cancel()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def chain(fake, job: str, target: str) -> QgsProcessingModelAlgorithm:
+    """A model: run, then hide what was run, which must not happen to what was cancelled."""
+    model = QgsProcessingModelAlgorithm("chain", "tests")
+    first = QgsProcessingModelChildAlgorithm(RUN)
+    first.setChildId("run")
+    fixed = {"JOB": job, "SERVER": fake.url, "WAIT": True, "FAIL_ON_FAILED": True}
+    for name, value in fixed.items():
+        source = QgsProcessingModelChildParameterSource.fromStaticValue(value)
+        first.addParameterSources(name, [source])
+    model.addChildAlgorithm(first)
+    second = QgsProcessingModelChildAlgorithm(LOG)
+    second.setChildId("log")
+    for name in ("CALCULATION_ID", "SERVER"):
+        source = QgsProcessingModelChildParameterSource.fromChildOutput("run", name)
+        second.addParameterSources(name, [source])
+    for name, value in {"OUTPUT": target, "LEVEL": "debug", "FOLLOW": False}.items():
+        source = QgsProcessingModelChildParameterSource.fromStaticValue(value)
+        second.addParameterSources(name, [source])
+    model.addChildAlgorithm(second)
+    return model
+
+
+@pytest.mark.parametrize("status", ["submitted", "executing"])
+def test_a_model_is_cancelled_while_it_runs(fake, job, tmp_path, status):
+    starts(fake, status=status, aborting=killed)
+    target = tmp_path / "log.txt"
+    model = chain(fake, job, str(target))
+    feedback = Recorder()
+    when = When(lambda: fake.count("GET", "/v1/calc/1/status") > 2, feedback.cancel)
+    with pytest.raises(QgsProcessingException):
+        model.run({}, QgsProcessingContext(), feedback, {}, False)
+    assert time.monotonic() - when.at < REACTION
+    assert feedback.has("Calculation 1 aborted: cancelled by the user.")
+    assert fake.count("POST", "/v1/calc/1/abort") == 1
+    assert not target.exists()
+
+
+def test_a_model_is_cancelled_while_the_job_goes_up(fake, job, tmp_path):
+    fake.answers[POST] = [Answer(until=threading.Event())]
+    target = tmp_path / "log.txt"
+    model = chain(fake, job, str(target))
+    feedback = Recorder()
+    when = When(lambda: fake.count("POST", "/v1/calc/run"), feedback.cancel)
+    with pytest.raises(QgsProcessingException):
+        model.run({}, QgsProcessingContext(), feedback, {}, False)
+    assert time.monotonic() - when.at < REACTION
+    assert feedback.has("Calculation submitted, state unknown: Cancelled by the user")
+    assert fake.count("POST", "/v1/calc/run") == 1
+    assert not target.exists()
+
+
+# --- a real engine that is started again under a run
+
+
+def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
+    """It calls what ran before failed, and gives no reason: we say what that means."""
+    executable = demos.parent / "bin" / "oq"
+    engines = [local.start(executable, tmp_path / "engine")]
+    port = int(engines[0].url.rpartition(":")[2])
+    again = threading.Event()
+
+    def restart() -> None:
+        # as a computer that loses its power: one that is told to stop aborts what runs
+        os.killpg(engines[0].process.pid, signal.SIGKILL)
+        engines[0].process.wait()
+        engines.append(local.start(executable, tmp_path / "engine", port))
+        again.set()
+
+    try:
+        feedback = Recorder()
+        when = When(
+            lambda: feedback.has(": Executing"),
+            lambda: threading.Thread(target=restart, daemon=True).start(),
+        )
+        message = failing(
+            RUN,
+            feedback,
+            SERVER=engines[0].url,
+            JOB=str(demos / "hazard/AreaSourceClassicalPSHA/job.ini"),
+            PARAMETERS="area_source_discretization=1",  # minutes of work
+        )
+        assert when.at
+        assert message == (
+            "Calculation 1 failed: the engine gives no reason (a server that restarts marks "
+            "running calculations as failed). "
+            "The whole log: algorithm Get Log (openquake:getlog)."
+        )
+        told = notes(feedback)
+        assert told[0].endswith("Trying again for 300 s.")
+        assert told[-1] == "The server answers again."
+        again.wait(60)
+    finally:
+        for engine in engines:
+            local.stop(engine)
