@@ -421,9 +421,9 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "models"
     application = QgsApplication([], False)
     application.initQgis()
-    from processing.core.Processing import Processing  # noqa: PLC0415 - needs a running QGIS
+    from processing.core.Processing import Processing
 
-    from oq_processing.provider import OpenQuakeProvider  # noqa: PLC0415
+    from oq_processing.provider import OpenQuakeProvider
 
     Processing.initialize()
     registry = QgsApplication.processingRegistry()

@@ -76,6 +76,7 @@ def shell(qgis_process, tmp_path):
         environment = qgis_process.environment
         return subprocess.run(
             ["sh", "-c", commands],
+            check=False,
             cwd=folder,
             env={**environment, "PATH": f"{programs}:{environment['PATH']}"},
             capture_output=True,
