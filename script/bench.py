@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.engine import local  # noqa: E402 - from this checkout
+from oq_processing.algorithms import base  # noqa: E402 - from this checkout
+from oq_processing.engine import local  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
+from oq_processing.provider import OpenQuakeProvider  # noqa: E402
 
 ENGINE = CHECKOUT / ".engine"
 JOB = ENGINE / "demos" / "hazard" / "AreaSourceClassicalPSHA" / "job.ini"
@@ -63,26 +67,19 @@ def section(measure: Callable[[], Iterator[Measure]]) -> Callable[[], Iterator[M
 
 
 @lru_cache(maxsize=1)
-def qgis():
-    """Return a running QGIS with our algorithms in its registry."""
-    from qgis.core import QgsApplication
-
+def qgis() -> tuple[QgsApplication, OpenQuakeProvider]:
+    """Return a running QGIS and our provider, which live as long as they are held."""
     application = QgsApplication([], False)
     application.initQgis()
-    from oq_processing.provider import OpenQuakeProvider
-
-    application.processingRegistry().addProvider(OpenQuakeProvider())
-    return application
+    provider = OpenQuakeProvider()
+    QgsApplication.processingRegistry().addProvider(provider)
+    return application, provider
 
 
 @section
 def politeness() -> Iterator[Measure]:
     """Run Calculation on an engine of its own: how often it asks, how soon it knows the end."""
-    registry = qgis().processingRegistry()
-    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
-
-    from oq_processing.algorithms import base
-
+    _, provider = qgis()
     made = []
 
     class Counted(base.Transport):
@@ -96,21 +93,25 @@ def politeness() -> Iterator[Measure]:
         with local.running(executable, Path(folder)) as engine:
             client = EngineClient(engine.url)
             complete: list[float] = []
+            ended = threading.Event()
 
             def observe() -> None:
-                while not complete:
+                while not complete and not ended.is_set():
                     if any(c.succeeded for c in client.calculations(limit=1)):
                         complete.append(time.monotonic())
                     time.sleep(LOOK)
 
-            threading.Thread(target=observe, daemon=True).start()
+            observer = threading.Thread(target=observe, daemon=True)
+            observer.start()
             begin = time.monotonic()
-            _, ok = registry.algorithmById("openquake:runcalculation").run(
+            _, ok = provider.algorithm("runcalculation").run(
                 {"JOB": str(JOB), "SERVER": engine.url},
                 QgsProcessingContext(),
                 QgsProcessingFeedback(),
             )
             end = time.monotonic()
+            ended.set()
+            observer.join()
     if not ok or not complete:
         raise SystemExit("bench: the calculation did not complete")
     requests = made[0].requests_made

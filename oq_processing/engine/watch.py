@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .calculation import ENDED_BADLY, Calculation, LogRecord
+from .calculation import ENDED_BADLY, QUEUED, Calculation, LogRecord
 from .client import LOG_PAGE, EngineClient
 from .errors import (
     CalculationFailed,
@@ -63,7 +63,8 @@ def follow(
             calculation = client.calculation(calculation_id)
             now = time.monotonic()
             records: list[LogRecord] = []
-            if calculation.is_final or now - last_log >= LOG_EVERY:
+            waits = calculation.status in QUEUED  # it has no log yet
+            if calculation.is_final or (not waits and now - last_log >= LOG_EVERY):
                 last_log = now
                 records = client.log(calculation_id, seen)
         except (Unreachable, ServerFault, NotAnEngine) as error:

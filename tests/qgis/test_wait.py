@@ -146,7 +146,7 @@ def test_cancel_only_stops_watching_a_real_calculation(registry, server, client,
     """And it can be waited for again, which shows all of its log."""
     number = calculations.submit("hazard/LatinSamplingClassicalPSHA")
     feedback = Recorder()
-    when = When(lambda: feedback.has(": Executing"), feedback.cancel)
+    when = When(lambda: feedback.has(f"Calculation {number}: "), feedback.cancel)
     message = failing(WAIT, feedback, SERVER=server.url, CALCULATION_ID=number)
     assert time.monotonic() - when.at < 2
     assert message == f"Cancelled by the user; calculation {number} goes on."
