@@ -103,43 +103,71 @@ def test_ids_that_are_none(name, steer, tmp_path):
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "words"),
-    [
-        ("listcalculations", {"STATUS": "done"}, "There is no status “done”"),
-        ("listcalculations", {"LIMIT": "-1"}, "LIMIT must be 0 (all) or more"),
-        ("listcalculations", {"INCLUDE_HIDDEN": "perhaps"}, "INCLUDE_HIDDEN must be true or false"),
-        ("listcalculations", {"OUTPUT": "TEMPORARY_OUTPUT"}, "give a file: OUTPUT=file.gpkg"),
-        ("listcalculations", {"OUTPUT": "no/such/folder/l.gpkg"}, "no/such/folder"),
-        ("listcalculations", {"SERVER": "http://127.0.0.1:9"}, "connection refused"),
-        ("listcalculations", {"AUTHCFG": "abcdefg"}, "There is no authentication configuration"),
-        ("listoutputs", {"CALCULATION_ID": 1, "OUTPUT": "memory:"}, "give a file"),
-        ("getlog", {"CALCULATION_ID": 1, "LEVEL": "loud"}, "LEVEL may be debug, info"),
-        ("getlog", {"CALCULATION_ID": 1, "OUTPUT": "no/such/log.txt"}, "log.txt cannot be written"),
-        ("waitforcalculation", {"CALCULATION_ID": 1, "MAX_WAIT": "-2"}, "MAX_WAIT must be"),
-        ("waitforcalculation", {"CALCULATION_ID": 2, "MAX_WAIT": "0.02"}, "has not ended within"),
-        ("hidecalculation", {"CALCULATION_ID": 1, "HIDE": "perhaps"}, "HIDE must be true or false"),
-        ("abortcalculation", {"CALCULATION_ID": 1}, "has ended already (complete)"),
-        ("deletecalculation", {"CALCULATION_ID": 1, "CONFIRM": "yes"}, "CONFIRM must be its id"),
-        ("deletecalculation", {"CALCULATION_ID": 2}, "Calculation 2 is executing"),
-        ("downloadoutput", {"CALCULATION_ID": 1, "OUTPUT_TYPE": "uhs"}, "has no output “uhs”"),
-        ("downloadoutput", {"CALCULATION_ID": 1, "OUTPUT_TYPE": ""}, "Choose an output"),
-        ("downloadoutput", {"CALCULATION_ID": 1, "FORMAT": "xml"}, "has no format “xml”"),
-        ("downloadoutput", {"CALCULATION_ID": 1, "FOLDER": "/dev/null/d"}, "cannot be made"),
-        ("calculationreport", {"CALCULATION_ID": 1}, "has no output “fullreport”"),
-        ("calculationparameters", {"CALCULATION_ID": 1}, "has no parameters to show"),
-        ("stylelayer", {"INPUT": "nowhere.gpkg"}, "INPUT is no vector layer"),
-        ("runriskonhazard", {"HAZARD_CALCULATION_ID": 0, "JOB": "job.ini"}, "not 0"),
-        ("runriskonhazard", {"HAZARD_CALCULATION_ID": 1, "JOB": "no.ini"}, "does not exist"),
-        ("runriskonhazard", {"HAZARD_CALCULATION_ID": 99, "JOB": "JOB"}, "Calculation 99 does not"),
-        ("runriskonhazard", {"HAZARD_CALCULATION_ID": 2, "JOB": "JOB"}, "wait until it is"),
-        ("runriskonhazard", {"HAZARD_CALCULATION_ID": 1}, "Choose a job"),
+BAD = {
+    "listcalculations": [
+        ({"STATUS": "done"}, "There is no status “done”"),
+        ({"LIMIT": "-1"}, "LIMIT must be 0 (all) or more"),
+        ({"INCLUDE_HIDDEN": "perhaps"}, "INCLUDE_HIDDEN must be true or false"),
+        ({"OUTPUT": "TEMPORARY_OUTPUT"}, "give a file: OUTPUT=file.gpkg"),
+        ({"OUTPUT": "no/such/folder/l.gpkg"}, "no/such/folder"),
+        ({"SERVER": "http://127.0.0.1:9"}, "connection refused"),
+        ({"AUTHCFG": "abcdefg"}, "There is no authentication configuration"),
     ],
-)
-def test_bad_input_is_a_sentence_and_an_exit_code(name, parameters, words, steer, fake, job):
-    if parameters.get("JOB") == "JOB":
-        parameters = {**parameters, "JOB": job}
-    refused(steer(name, **parameters), words)
+    "listoutputs": [
+        ({"CALCULATION_ID": 1, "OUTPUT": "memory:"}, "give a file"),
+    ],
+    "getlog": [
+        ({"CALCULATION_ID": 1, "LEVEL": "loud"}, "LEVEL may be debug, info"),
+        ({"CALCULATION_ID": 1, "OUTPUT": "no/such/log.txt"}, "log.txt cannot be written"),
+    ],
+    "waitforcalculation": [
+        ({"CALCULATION_ID": 1, "MAX_WAIT": "-2"}, "MAX_WAIT must be"),
+        ({"CALCULATION_ID": 2, "MAX_WAIT": "0.02"}, "has not ended within"),
+    ],
+    "hidecalculation": [
+        ({"CALCULATION_ID": 1, "HIDE": "perhaps"}, "HIDE must be true or false"),
+    ],
+    "abortcalculation": [
+        ({"CALCULATION_ID": 1}, "has ended already (complete)"),
+    ],
+    "deletecalculation": [
+        ({"CALCULATION_ID": 1, "CONFIRM": "yes"}, "CONFIRM must be its id"),
+        ({"CALCULATION_ID": 2}, "Calculation 2 is executing"),
+    ],
+    "downloadoutput": [
+        ({"CALCULATION_ID": 1, "OUTPUT_TYPE": "uhs"}, "has no output “uhs”"),
+        ({"CALCULATION_ID": 1, "OUTPUT_TYPE": ""}, "Choose an output"),
+        ({"CALCULATION_ID": 1, "FORMAT": "xml"}, "has no format “xml”"),
+        ({"CALCULATION_ID": 1, "FOLDER": "/dev/null/d"}, "cannot be made"),
+    ],
+    "calculationreport": [
+        ({"CALCULATION_ID": 1}, "has no output “fullreport”"),
+    ],
+    "calculationparameters": [
+        ({"CALCULATION_ID": 1}, "has no parameters to show"),
+    ],
+    "stylelayer": [
+        ({"INPUT": "nowhere.gpkg"}, "INPUT is no vector layer"),
+    ],
+    "runriskonhazard": [
+        ({"HAZARD_CALCULATION_ID": 0, "JOB": "job.ini"}, "not 0"),
+        ({"HAZARD_CALCULATION_ID": 1, "JOB": "no.ini"}, "does not exist"),
+        ({"HAZARD_CALCULATION_ID": 99, "JOB": "JOB"}, "Calculation 99 does not"),
+        ({"HAZARD_CALCULATION_ID": 2, "JOB": "JOB"}, "wait until it is"),
+        ({"HAZARD_CALCULATION_ID": 1}, "Choose a job"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_a_sentence_and_an_exit_code(name, steer, fake, job):
+    for begin in range(0, len(BAD[name]), 4):
+        ends = []
+        for parameters, words in BAD[name][begin : begin + 4]:
+            given = {k: job if v == "JOB" else v for k, v in parameters.items()}
+            ends.append((steer.begin(name, **given), words))
+        for end, words in ends:
+            refused(end(), words)
     assert {r.method for r in fake.requests} <= {"GET"}
 
 

@@ -6,6 +6,7 @@ The pair ClassicalBCR, and disaggregation on a classical calculation: tests/qgis
 from __future__ import annotations
 
 import pytest
+from steering import call
 
 PAIRS = {
     "ClassicalRisk": ("classical", "classical_risk", "avg_losses-stats"),
@@ -15,14 +16,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("demo", PAIRS)
-def test_a_demo_pair(demo, server, client, demos, qgis_app, qgis_processing):
-    from qgis.core import QgsApplication
-    from steering import call
-
-    from oq_processing.provider import OpenQuakeProvider
-
-    if QgsApplication.processingRegistry().providerById("openquake") is None:
-        QgsApplication.processingRegistry().addProvider(OpenQuakeProvider())
+def test_a_demo_pair(demo, registry, server, client, demos):
     below, above, output = PAIRS[demo]
     folder = demos / "risk" / demo
     hazard = call(

@@ -5,10 +5,10 @@ The table of all faults, and which test shows each: docs/faults.md.
 
 from __future__ import annotations
 
-import os
-import signal
+import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_answer
@@ -25,7 +25,7 @@ from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
 from oq_processing.engine import client as client_module
-from oq_processing.engine import local, watch
+from oq_processing.engine import watch
 
 RUN = "openquake:runcalculation"
 WAIT = "openquake:waitforcalculation"
@@ -464,46 +464,30 @@ def test_a_model_is_cancelled_while_the_job_goes_up(fake, job, tmp_path):
     assert not target.exists()
 
 
-# --- a real engine that is started again under a run
-
-
-def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
-    """It calls what ran before failed, and gives no reason: we say what that means."""
-    executable = demos.parent / "bin" / "oq"
-    engines = [local.start(executable, tmp_path / "engine")]
-    port = int(engines[0].url.rpartition(":")[2])
-    again = threading.Event()
+def test_a_server_that_is_started_again_under_a_run(fake, job):
+    """It calls what ran before failed, and gives no reason (real: everything/test_restart.py)."""
+    starts(fake, status="executing")
+    feedback = Recorder()
+    stopped = When(lambda: feedback.has(": Executing"), fake.stop)
 
     def restart() -> None:
-        # as a computer that loses its power: one that is told to stop aborts what runs
-        os.killpg(engines[0].process.pid, signal.SIGKILL)
-        engines[0].process.wait()
-        engines.append(local.start(executable, tmp_path / "engine", port))
-        again.set()
+        fake.calculations[1].status = "failed"
+        fake.start()
 
-    try:
-        feedback = Recorder()
-        when = When(
-            lambda: feedback.has(": Executing"),
-            lambda: threading.Thread(target=restart, daemon=True).start(),
-        )
-        message = failing(
-            RUN,
-            feedback,
-            SERVER=engines[0].url,
-            JOB=str(demos / "hazard/AreaSourceClassicalPSHA/job.ini"),
-            PARAMETERS="area_source_discretization=1",  # minutes of work
-        )
-        assert when.at
-        assert message == (
-            "Calculation 1 failed: the engine gives no reason (a server that restarts marks "
-            "running calculations as failed). "
-            "The whole log: algorithm Get Log (openquake:getlog)."
-        )
-        told = notes(feedback)
-        assert told[0].endswith("Trying again for 300 s.")
-        assert told[-1] == "The server answers again."
-        again.wait(60)
-    finally:
-        for engine in engines:
-            local.stop(engine)
+    started = When(lambda: feedback.has("Trying again for 300 s."), restart)
+    message = failing(RUN, feedback, SERVER=fake.url, JOB=job)
+    assert stopped.at < started.at
+    assert message == (
+        "Calculation 1 failed: the engine gives no reason (a server that restarts marks running "
+        "calculations as failed). The whole log: algorithm Get Log (openquake:getlog)."
+    )
+    assert notes(feedback)[-1] == "The server answers again."
+    assert fake.count("POST", "/v1/calc/run") == 1
+
+
+def test_the_table_of_faults_names_tests_that_there_are():
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (root / "docs" / "faults.md").read_text())
+    assert len(named) > 50
+    for file, test in set(named):
+        assert f"\ndef {test}(" in (root / "tests" / file).read_text(), (file, test)
