@@ -151,7 +151,11 @@ def _keep(source: Path, folder: Path, name: str) -> Path:
             continue
         except OSError as error:
             raise EngineError(f"{path} cannot be written ({error.strerror}).") from error
-        source.replace(path)
+        try:
+            source.replace(path)
+        except OSError as error:
+            path.unlink()
+            raise EngineError(f"{path} cannot be written ({error.strerror}).") from error
         return path
 
 

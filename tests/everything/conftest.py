@@ -7,10 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 
-def pytest_ignore_collect(collection_path, config):
-    return None if any("everything" in str(argument) for argument in config.args) else True
-
-
 @pytest.fixture(scope="session")
 def registry(qgis_app, qgis_processing) -> Iterator:
     """The registry of Processing, with our provider in it."""
