@@ -90,6 +90,8 @@ def call(algorithm: str, feedback: Recorder | None = None, **parameters) -> Done
         raise QgsProcessingException(reason)
     results, ok = found.run(parameters, context, feedback, {}, False)
     assert ok, feedback.texts("error")
+    # a model offers what is declared, and nothing else
+    assert set(results) <= {output.name() for output in found.outputDefinitions()}
     return Done(results, feedback, context)
 
 

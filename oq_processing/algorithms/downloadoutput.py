@@ -111,7 +111,9 @@ class DownloadOutput(OpenQuakeAlgorithm):
         report.phase(f"Downloading {request.output_type} of calculation {number}")
         try:
             download = fetch(target, report.span(0, 99))
-            path = _keep(target, request.folder, safe_name(download.name))
+            given = download.name if download.name != target.name else ""
+            name = safe_name(given or f"calculation-{number}-{request.output_type}")
+            path = _keep(target, request.folder, name)
         finally:
             target.unlink(missing_ok=True)
         report.info(f"{path}: {download.size:,} bytes")

@@ -25,7 +25,9 @@ from ..layers.collect import ColumnValues
 from ..outputs import catalogue
 from ..outputs.choices import Choices
 from ..outputs.source import Source
+from ..outputs.table import Style, Table
 from .base import OpenQuakeAlgorithm, tr
+from .choosing import choice_parameters, read_choices
 from .parameters import (
     CALCULATION_ID,
     advanced,
@@ -44,6 +46,8 @@ from .styling import read_style, style_parameters
 
 OUTPUT_TYPE = "OUTPUT_TYPE"
 OUTPUT = "OUTPUT"
+OUTPUT_LINES = "OUTPUT_LINES"
+AGGREGATE_BY_SITE = "AGGREGATE_BY_SITE"
 COUNT = "COUNT"
 STYLED_FIELD = "STYLED_FIELD"
 CELL_WIDTH = "CELL_WIDTH"
@@ -61,6 +65,19 @@ class LoadRequest:
     output_type: str
     choices: Choices
     style: style.StyleChoices
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """A table on its way to the sink ``name``, between two points of the progress."""
+
+    name: str
+    table: Table
+    style: Style | None
+    choices: style.StyleChoices
+    report: Reporter
+    begin: float
+    end: float
 
 
 class LoadOutputAsLayer(OpenQuakeAlgorithm):
@@ -89,38 +106,15 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
                 tr("Type of the output (hmaps, hcurves, …), its title, or its id."),
             )
         )
-        for name, title, text in (
-            (
-                "KIND",
-                tr("Statistic or realization"),
-                tr(
-                    "mean, quantile-0.15, median, max, std, rlz-3, rlz-0..9, rlzs, or all (all "
-                    "statistics). Empty: the mean."
-                ),
-            ),
-            (
-                "IMT",
-                tr("Intensity measure type"),
-                tr("PGA, SA(0.2), …; several with commas. Empty: all."),
-            ),
-            (
-                "POE",
-                tr("Probability of exceedance"),
-                tr("0.1, 10% or 475y (return period); several with commas. Empty: all."),
-            ),
-            (
-                "LOSS_TYPE",
-                tr("Loss type"),
-                tr("structural, contents, …; several with commas. Empty: all."),
-            ),
-        ):
-            self.addParameter(text_parameter(name, title, text))
+        for parameter in choice_parameters(tr):
+            self.addParameter(parameter)
         self.addParameter(
             advanced(
-                text_parameter(
-                    "MEMBER",
-                    tr("Member"),
-                    tr("Which file of an output that has several. Empty: all of the first kind."),
+                with_help(
+                    QgsProcessingParameterBoolean(
+                        AGGREGATE_BY_SITE, tr("Sum assets at the same place"), False, optional=True
+                    ),
+                    tr("One row per place, with the sums of what may be summed."),
                 )
             )
         )
@@ -151,28 +145,38 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
                 OUTPUT, tr("Layer"), QgsProcessing.SourceType.TypeVector
             )
         )
+        lines = QgsProcessingParameterFeatureSink(
+            OUTPUT_LINES,
+            tr("Lines"),
+            QgsProcessing.SourceType.TypeVectorLine,
+            optional=True,
+            createByDefault=False,
+        )
+        self.addParameter(
+            advanced(
+                with_help(lines, tr("Ruptures: a layer of its own for vertical faults, as lines."))
+            )
+        )
         self.addOutput(QgsProcessingOutputNumber(COUNT, tr("Number of rows")))
         self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
         self.addOutput(QgsProcessingOutputNumber(CELL_WIDTH, tr("Width of the narrowest cell")))
         self.addOutput(QgsProcessingOutputNumber(CELL_HEIGHT, tr("Height of a cell")))
 
     def validate(self, parameters, context) -> LoadRequest:
-        def text(name: str) -> str:
-            return read_text(self, parameters, name, context)
-
-        refuse_dead_layer(parameters.get(OUTPUT), context)
+        for name in (OUTPUT, OUTPUT_LINES):
+            refuse_dead_layer(parameters.get(name), context)
         chosen = read_style(self, parameters, context)
         return LoadRequest(
             calculation_id=read_id(self, parameters, CALCULATION_ID, context),
-            output_type=text(OUTPUT_TYPE),
-            choices=Choices(
-                kind=text("KIND"),
-                imt=text("IMT"),
-                poe=text("POE"),
-                loss_type=text("LOSS_TYPE"),
-                member=text("MEMBER"),
+            output_type=read_text(self, parameters, OUTPUT_TYPE, context),
+            choices=read_choices(
+                self,
+                parameters,
+                context,
                 geometry=read_word(self, parameters, "GEOMETRY", context, GEOMETRIES) or "auto",
+                aggregate_by_site=read_flag(self, parameters, AGGREGATE_BY_SITE, context),
                 long_format=read_flag(self, parameters, "LONG_FORMAT", context),
+                lines=bool(parameters.get(OUTPUT_LINES)),
                 style_field=chosen.field,
             ),
             style=chosen,
@@ -193,42 +197,52 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
             source = Source(client, calculation, output, Path(folder), report.span(2, 50))
             table = catalogue.read(source, request.choices)
-            if changed := profile.overrides_of(client.url, calculation.id):
-                table.provenance["overridden_parameters"] = changed
-            wanted = style.merged(table, request.style)
-            for note in table.notes:
-                report.warn(note)
-            report.progress(50)
-            report.phase(f"Writing {table.rows} rows")
-            values = ColumnValues(table, wanted.field if wanted else "")
-
-            def finish(layer, first: int) -> None:
-                metadata.describe(layer, table, first)
-                if wanted is not None:
-                    column = table.column(wanted.field)
-                    style.apply(layer, first, table, column, wanted, values.array(), request.style)
-                for problem in (style.store(layer), metadata.store(layer)):
-                    if problem:
-                        report.warn(problem)
-
-            def progress(share: float) -> None:
-                report.wait.check()
-                report.progress(50 + 50 * share)
-
-            written = sink.write(self, parameters, OUTPUT, context, values.table, finish, progress)
-        for sentence in written.renamed:
-            report.warn(sentence)
-        self._style_on_load(written, table.title, context)
-        report.info(f"{table.title}: {table.rows} rows")
-        results = {
-            OUTPUT: written.destination,
-            COUNT: table.rows,
-            STYLED_FIELD: wanted.field if wanted else "",
-        }
+            if request.choices.lines and table.lines is None:
+                raise InvalidChoice(f"{output.name} has no lines; leave OUTPUT_LINES empty.")
+            changed = profile.overrides_of(client.url, calculation.id)
+            parts = [(OUTPUT, table)] + ([(OUTPUT_LINES, table.lines)] if table.lines else [])
+            # before the first file is touched: a field to style that is not there
+            styles = [style.merged(part, request.style) for _, part in parts]
+            results = {COUNT: table.rows, STYLED_FIELD: styles[0].field if styles[0] else ""}
+            for i, (name, part) in enumerate(parts):
+                if changed:
+                    part.provenance["overridden_parameters"] = changed
+                begin, end = 50 + 50 * i / len(parts), 50 + 50 * (i + 1) / len(parts)
+                write = _Writing(name, part, styles[i], request.style, report, begin, end)
+                results[name] = self._write(write, parameters, context)
         # only cells have a size: a raster of anything else must not be made of a number of ours
         if "cell_size" in table.provenance:
             results[CELL_WIDTH], results[CELL_HEIGHT] = table.provenance["cell_size"]
         return results
+
+    def _write(self, write: _Writing, parameters: dict, context) -> str:
+        """Write a table to its sink and return the layer's id or source."""
+        table, report, wanted = write.table, write.report, write.style
+        for note in table.notes:
+            report.warn(note)
+        report.progress(write.begin)
+        report.phase(f"Writing {table.rows} rows")
+        values = ColumnValues(table, wanted.field if wanted else "")
+
+        def finish(layer, first: int) -> None:
+            metadata.describe(layer, table, first)
+            if wanted is not None:
+                column = table.column(wanted.field)
+                style.apply(layer, first, table, column, wanted, values.array(), write.choices)
+            for problem in (style.store(layer), metadata.store(layer)):
+                if problem:
+                    report.warn(problem)
+
+        def progress(share: float) -> None:
+            report.wait.check()
+            report.progress(write.begin + (write.end - write.begin) * share)
+
+        written = sink.write(self, parameters, write.name, context, values.table, finish, progress)
+        for sentence in written.renamed:
+            report.warn(sentence)
+        self._style_on_load(written, table.title, context)
+        report.info(f"{table.title}: {table.rows} rows")
+        return written.destination
 
     def _style_on_load(self, written: sink.Written, title: str, context) -> None:
         """Let QGIS set the title, and the style where the file cannot carry it, when it loads."""

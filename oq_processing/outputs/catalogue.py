@@ -27,9 +27,13 @@ def special_types() -> dict[str, OutputType]:
 
 
 def read(source: Source, choices: Choices) -> Table:
-    """Return the output as a table, by its own reader or the general way."""
-    special = special_types().get(source.output.type)
-    return special.read(source, choices) if special else general.read(source, choices)
+    """Return the output as a table, by its own reader or the general way.
+
+    Raises :class:`InvalidChoice` for a choice that the output does not have.
+    """
+    special = special_types().get(source.output.type, general.ANY)
+    choices.refuse_others(special.choices, source.output.name)
+    return special.read(source, choices)
 
 
 def find_output(outputs: Sequence[Output], wanted: str, calculation_id: int) -> Output:

@@ -19,24 +19,66 @@ SAME_PERIOD = 0.015  # relative; "475y" means 10% in 50 years, 474.6 years
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of Load Output as Layer that select values."""
+    """The choices of Load Output as Layer that select values.
+
+    ``lines`` tells that lines have a layer of their own (OUTPUT_LINES).
+    """
 
     kind: str = ""
     imt: str = ""
     poe: str = ""
     loss_type: str = ""
+    event_id: str = ""
+    rupture_id: str = ""
+    return_period: str = ""
+    ep_type: str = ""
+    min_magnitude: str = ""
+    taxonomy: str = ""
+    tag_filter: str = ""
     member: str = ""
+    aggregate_by_site: bool = False
     geometry: str = "auto"
     long_format: bool = False
+    lines: bool = False
     style_field: str = ""
 
     def made(self) -> dict[str, str]:
         """Return the choices that were made, by their parameter names."""
-        values = {"KIND": self.kind, "IMT": self.imt, "POE": self.poe}
-        values.update({"LOSS_TYPE": self.loss_type, "MEMBER": self.member})
+        values = {name: getattr(self, name.lower()) for name in SELECTING}
+        values["AGGREGATE_BY_SITE"] = "true" if self.aggregate_by_site else ""
         values["GEOMETRY"] = "" if self.geometry == "auto" else self.geometry
         values["LONG_FORMAT"] = "true" if self.long_format else ""
         return {name: value for name, value in values.items() if value}
+
+    def refuse_others(self, honoured: Sequence[str], title: str) -> None:
+        """Raise :class:`InvalidChoice` for a choice that an output called ``title`` cannot honour.
+
+        ``honoured`` are names of parameters; GEOMETRY and LONG_FORMAT are the readers' own affair.
+        """
+        takes = [name for name in (*SELECTING, "AGGREGATE_BY_SITE") if name in honoured]
+        for name in self.made():
+            if name not in (*takes, "GEOMETRY", "LONG_FORMAT"):
+                raise InvalidChoice(
+                    f"{title} cannot be chosen by {name}; "
+                    + (f"there are: {', '.join(takes)}." if takes else "leave it empty.")
+                )
+
+
+SELECTING = (
+    "KIND",
+    "IMT",
+    "POE",
+    "LOSS_TYPE",
+    "EVENT_ID",
+    "RUPTURE_ID",
+    "RETURN_PERIOD",
+    "EP_TYPE",
+    "MIN_MAGNITUDE",
+    "TAXONOMY",
+    "TAG_FILTER",
+    "MEMBER",
+)
+"""The parameters that select by a text; each is a field of :class:`Choices` in lower case."""
 
 
 def split_list(text: str) -> list[str]:

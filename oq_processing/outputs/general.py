@@ -21,6 +21,7 @@ from ..engine.client import Download
 from ..engine.errors import InvalidChoice, InvalidOutput
 from .choices import Choices
 from .npz import MAX_RATIO
+from .output_type import OutputType
 from .source import Source
 from .table import (
     INTEGER,
@@ -286,3 +287,12 @@ def to_array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
     if kind == INTEGER:
         return np.array([int(cell) if cell else None for cell in cells], dtype=object)
     return np.array([float(cell) if cell else np.nan for cell in cells], dtype=np.float64)
+
+
+ANY = OutputType(
+    read=read,
+    geometry="point, table",
+    choices=("MEMBER",),
+    about="The CSV export as it is.",
+)
+"""Every output type that no module reads in a way of its own."""

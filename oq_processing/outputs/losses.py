@@ -368,7 +368,7 @@ def _of_rank(values: Sequence[str], rank: int, count: int) -> str:
     return values[last - round((count - 1 - rank) * (last - 1) / max(count - 2, last - 1))]
 
 
-_LOSS_CHOICES = ("KIND", "LOSS_TYPE")
+_LOSS_CHOICES = ("KIND", "LOSS_TYPE", "MEMBER")
 
 OUTPUTS = {
     **dict.fromkeys(

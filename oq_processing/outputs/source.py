@@ -84,4 +84,6 @@ class Source:
                 found["engine_version"] = match[1]
             elif match := _CHECKSUM.match(record.message):
                 found["checksum"] = int(match[1])
+        # where the environment variable CI is set, the engine's log does not tell its version
+        found.setdefault("engine_version", self.client.engine_version())
         return found

@@ -64,9 +64,11 @@ class Style:
     """How a table wants to be drawn, where the user does not say otherwise.
 
     ``field`` is the column that is drawn; ``classification`` one of the words of the algorithms
-    (``standard``, ``logarithmic``, …); ``breaks`` the upper limits of the standard classes;
-    ``ramp`` the name of a QGIS colour ramp; ``categories`` value, label and colour of a
-    categorized column.
+    (``standard``, ``logarithmic``, …); ``breaks`` the limits between the standard classes, of
+    which the outer are open; ``colors`` and ``labels`` what those classes are drawn and called, one
+    more than there are breaks; ``ramp`` the name of a QGIS colour ramp; ``center`` the value that
+    a diverging ramp has its middle at; ``categories`` value, label and colour of a categorized
+    column; ``order_by`` a numeric column of which large values are drawn on top of small ones.
     """
 
     field: str
@@ -75,6 +77,10 @@ class Style:
     ramp: str = "Viridis"
     invert: bool = False
     categories: tuple[tuple[Any, str, str], ...] = ()
+    colors: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    center: float | None = None
+    order_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ class Table:
     """An output, or what was chosen of it.
 
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
-    not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from.
+    not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
+    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``).
     """
 
     title: str
@@ -111,6 +118,7 @@ class Table:
     style: Style | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    lines: Table | None = None
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""

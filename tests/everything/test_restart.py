@@ -28,7 +28,7 @@ def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
     try:
         feedback = Recorder()
         when = When(
-            lambda: feedback.has("Using engine version"),
+            lambda: feedback.has("Checksum of the inputs"),
             lambda: threading.Thread(target=restart, daemon=True).start(),
         )
         message = failing(

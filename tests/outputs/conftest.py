@@ -47,6 +47,9 @@ class FakeClient:
     def log(self, *_):
         return []
 
+    def engine_version(self):
+        return "3.26.2"
+
 
 @pytest.fixture
 def fake_source(tmp_path):

@@ -181,13 +181,30 @@ def test_a_name_that_stays_in_its_folder_on_every_system(given, safe):
     assert len(safe.encode()) <= 151
 
 
-@pytest.mark.parametrize("name", ["../../outside.csv", "/tmp/outside.csv", "..\\outside.csv", ""])
-def test_no_name_of_a_server_leaves_the_folder(fake, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../outside.csv", "outside.csv"),
+        ("/tmp/outside.csv", "outside.csv"),
+        ("..\\\\outside.csv", "outside.csv"),
+        ("C:outside.csv", "C_outside.csv"),
+        ("con.csv", "_con.csv"),
+    ],
+)
+def test_no_name_of_a_server_leaves_the_folder(fake, tmp_path, name, kept):
     folder = tmp_path / "a" / "b"
     fake.answers[EXPORT] = [file_answer(f'"{name}"')]
     target = fetched(fake, folder).results["OUTPUT"]
-    assert [str(p) for p in folder.iterdir()] == [target]
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [target.rpartition("/")[2]]
+    assert target == str(folder / kept)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [folder / kept]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Disposition": 'attachment; filename=""'}])
+def test_a_file_without_a_name_gets_one_in_the_folder(fake, tmp_path, headers):
+    fake.answers[EXPORT] = [Answer(200, b"x", headers)]
+    target = tmp_path / "calculation-1-hmaps"
+    assert fetched(fake, tmp_path).results["OUTPUT"] == str(target)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [target]
 
 
 @pytest.mark.parametrize("breaks", [1, 2])
