@@ -290,7 +290,7 @@ LISTED = "fullreport (Full Report), hcurves (Hazard Curves), hmaps (Hazard Maps)
         ({"CALCULATION_ID": 999999}, "Calculation 999999 does not exist on "),
         ({"OUTPUT_TYPE": "losses"}, f"has no output “losses”; it has: {LISTED}"),
         ({"OUTPUT_TYPE": ""}, "Choose an output of calculation"),
-        ({"OUTPUT_TYPE": "fullreport"}, "Full Report is no table (formats: rst)"),
+        ({"OUTPUT_TYPE": "fullreport", "IMT": ""}, "Full Report is no table (formats: rst)"),
         ({"IMT": "PGV"}, "There is no intensity measure type “PGV”; IMT may be: PGA, SA(0.025), "),
         ({"POE": "0.3"}, "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."),
         ({"POE": "often"}, "“often” is no probability of exceedance; write 0.1, 10% or 475y"),
