@@ -1,46 +1,155 @@
-"""The QGIS side of a connection: which server, and whose credentials."""
+"""The QGIS side of a connection: which server, whose credentials, which proxy and authorities."""
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from urllib.parse import quote, unquote
 
-from qgis.core import QgsApplication, QgsAuthMethodConfig
+from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsNetworkAccessManager, QgsSettings
+from qgis.PyQt.QtNetwork import QNetworkProxy
 
+from .engine import local
 from .engine.client import DEFAULT_URL, Credentials, normalize_url
-from .engine.errors import NotAllowed
+from .engine.errors import EngineError, NotAllowed, NotAnEngine
+from .engine.transport import Network
 
 SERVER_VARIABLE = "OPENQUAKE_SERVER"
 AUTHCFG_VARIABLE = "OPENQUAKE_AUTHCFG"
 
+_SAVED = "openquake/connections"
+_DEFAULT = "openquake/default"
+
+
+@dataclass(frozen=True)
+class SavedConnection:
+    """A server that the user has given a name.
+
+    ``authcfg`` is the id of an authentication configuration, never a password; ``ca_file`` a file
+    of certificate authorities (PEM) that are trusted for this server beside the usual ones;
+    ``connect_timeout`` and ``answer_timeout`` are seconds, 0 for what is usual.
+    """
+
+    name: str
+    url: str
+    authcfg: str = ""
+    ca_file: str = ""
+    connect_timeout: float = 0.0
+    answer_timeout: float = 0.0
+
 
 @dataclass(frozen=True)
 class Connection:
-    """A resolved server: its address, why this one, and who logs in there."""
+    """A resolved server: its address, why this one, who logs in there and how it is reached."""
 
     url: str
     reason: str
     credentials: Credentials | None = None
+    network: Network = field(default_factory=Network)
+
+
+def saved_connections() -> list[SavedConnection]:
+    """Return the saved connections of this profile, by name."""
+    settings = QgsSettings()
+    settings.beginGroup(_SAVED)
+    keys = settings.childKeys()
+    settings.endGroup()
+    found = []
+    known = {f.name for f in fields(SavedConnection)} - {"name"}
+    for key in keys:
+        try:
+            about = json.loads(settings.value(f"{_SAVED}/{key}", "") or "{}")
+            about = {name: value for name, value in about.items() if name in known}
+            found.append(SavedConnection(unquote(key), **about))
+        except (ValueError, TypeError, AttributeError):
+            continue  # written by somebody else
+    return sorted(found, key=lambda c: c.name.lower())
+
+
+def save_connection(connection: SavedConnection) -> None:
+    """Save a connection under its name; replaces the one of that name.
+
+    Raises :class:`NotAnEngine` for an address that is none, or that has a password in it.
+    """
+    about = asdict(connection)
+    about["url"] = normalize_url(connection.url)
+    name = about.pop("name").strip()
+    if not name or "://" in name:
+        raise NotAnEngine("A connection needs a name, which is no address.")
+    QgsSettings().setValue(f"{_SAVED}/{quote(name, safe='')}", json.dumps(about))
+
+
+def remove_connection(name: str) -> None:
+    """Forget a saved connection; its authentication configuration stays."""
+    QgsSettings().remove(f"{_SAVED}/{quote(name, safe='')}")
+    if default_connection() == name:
+        set_default_connection("")
+
+
+def default_connection() -> str:
+    """Return the name of the connection that is used where nothing else is said, "" for none."""
+    return str(QgsSettings().value(_DEFAULT, "") or "")
+
+
+def set_default_connection(name: str) -> None:
+    """Make a saved connection the default, "" for none."""
+    QgsSettings().setValue(_DEFAULT, name)
 
 
 def resolve(server: str, authcfg: str) -> Connection:
     """Return the server to talk to, and the credentials that belong to it.
 
-    ``SERVER`` > environment ``OPENQUAKE_SERVER`` > ``http://127.0.0.1:8800``; ``AUTHCFG`` >
-    ``OPENQUAKE_AUTHCFG``, but only where the server came from the environment too: credentials
-    never go to a server they were not meant for. To be called on the main thread: asking the
-    authentication database from a worker can hang. Raises :class:`NotAnEngine` for what is no
-    address, :class:`NotAllowed` for a configuration that cannot be used.
+    ``SERVER`` (name or address) > environment ``OPENQUAKE_SERVER`` > the saved default connection >
+    an engine that *Start Local Engine* has started and that lives > ``http://127.0.0.1:8800``.
+    Credentials: ``AUTHCFG`` > the saved connection's own > ``OPENQUAKE_AUTHCFG``, but only where
+    the server came from the environment too: they never go to a server they were not meant for.
+    To be called on the main thread: asking the authentication database from a worker can hang.
+    Raises :class:`NotAnEngine` for what is no address, :class:`NotAllowed` for a configuration that
+    cannot be used.
     """
     from_environment = os.environ.get(SERVER_VARIABLE, "").strip()
+    default = default_connection()
+    saved, from_variable = None, ""
     if server.strip():
-        url, reason = normalize_url(server), "parameter SERVER"
+        url, saved = _find(server.strip(), "SERVER")
+        reason = "parameter SERVER"
     elif from_environment:
-        url, reason = normalize_url(from_environment), f"environment variable {SERVER_VARIABLE}"
-        authcfg = authcfg or os.environ.get(AUTHCFG_VARIABLE, "")
+        url, saved = _find(from_environment, SERVER_VARIABLE)
+        reason = f"environment variable {SERVER_VARIABLE}"
+        from_variable = os.environ.get(AUTHCFG_VARIABLE, "").strip()
+    elif default:
+        url, saved = _find(default, "The default connection")
+        reason = "default connection"
+    elif (running := local.recorded()) is not None:
+        url, reason = running.url, "local engine"
     else:
         url, reason = normalize_url(DEFAULT_URL), "default"
-    return Connection(url, reason, _credentials(authcfg.strip()) if authcfg.strip() else None)
+    if saved is not None:
+        reason += f", saved connection “{saved.name}”"
+    authcfg = authcfg.strip() or (saved.authcfg if saved else "") or from_variable
+    credentials = _credentials(authcfg) if authcfg else None
+    return Connection(url, reason, credentials, _network(url, saved))
+
+
+def _find(text: str, origin: str) -> tuple[str, SavedConnection | None]:
+    """Return address and saved connection of a name or an address."""
+    known = saved_connections()
+    for connection in known:
+        if text == connection.name:
+            return connection.url, connection
+    try:
+        url = normalize_url(text)
+    except NotAnEngine as error:
+        names = ", ".join(c.name for c in known)
+        raise NotAnEngine(f"{error}{f' Saved connections: {names}.' if names else ''}") from error
+    # one name alone may be a computer's or a connection's that is gone
+    if origin == "The default connection":
+        raise NotAnEngine(f"{origin} “{text}” is not saved any more; choose another one.")
+    same = [c for c in known if c.url == url]
+    # of several there is no telling whose credentials are meant
+    return url, same[0] if len(same) == 1 else None
 
 
 def _credentials(authcfg: str) -> Credentials:
@@ -60,3 +169,50 @@ def _credentials(authcfg: str) -> Credentials:
             "the engine needs Basic (user name and password)."
         )
     return Credentials(config.config("username"), config.config("password"))
+
+
+def _network(url: str, saved: SavedConnection | None) -> Network:
+    return Network(
+        trusted=_trusted(saved.ca_file if saved else "") if url.startswith("https:") else "",
+        proxy=_proxy(url),
+        connect=(saved.connect_timeout if saved else 0) or None,
+        answer=(saved.answer_timeout if saved else 0) or None,
+    )
+
+
+def _trusted(ca_file: str) -> str:
+    """Return what QGIS trusts, and the authorities of the file, as PEM."""
+    found = bytes(QgsApplication.authManager().trustedCaCertsPemText()).decode("ascii", "ignore")
+    if ca_file:
+        try:
+            text = Path(ca_file).expanduser().read_text(encoding="ascii", errors="ignore")
+        except OSError as error:
+            raise EngineError(f"The CA file {ca_file} cannot be read: {error.strerror}.") from error
+        if "-----BEGIN CERTIFICATE-----" not in text:
+            raise EngineError(f"The CA file {ca_file} holds no certificate in PEM form.")
+        found += "\n" + text
+    return found
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that QGIS's settings name for the address; None where they name none.
+
+    Addresses excluded there go without one.
+    """
+    manager = QgsNetworkAccessManager.instance()
+    proxy = manager.fallbackProxy()
+    schemes = {
+        QNetworkProxy.ProxyType.HttpProxy: "http",
+        QNetworkProxy.ProxyType.HttpCachingProxy: "http",
+        QNetworkProxy.ProxyType.Socks5Proxy: "socks5h",
+    }
+    if proxy.type() not in schemes or not proxy.hostName():
+        return None
+    excluded = [*manager.excludeList(), *manager.noProxyList()]
+    if any(text.strip() and url.startswith(text.strip()) for text in excluded):
+        return ""
+    user = quote(proxy.user(), safe="")
+    if user:
+        user += f":{quote(proxy.password(), safe='')}@"
+    host = f"[{proxy.hostName()}]" if ":" in proxy.hostName() else proxy.hostName()
+    return f"{schemes[proxy.type()]}://{user}{host}:{proxy.port()}"

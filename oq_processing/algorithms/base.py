@@ -15,7 +15,7 @@ from qgis.PyQt.QtGui import QIcon
 from ..connections import Connection, resolve
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError
-from ..engine.transport import Transport, new_session
+from ..engine.transport import Transport
 from .parameters import AUTHCFG, SERVER, read_text
 from .reporter import Reporter
 
@@ -124,7 +124,7 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
     def processAlgorithm(self, parameters, context, feedback) -> dict:
         report = Reporter(feedback)
         connection = self._connection
-        transport = Transport(report.wait, new_session())
+        transport = Transport(report.wait, connection.network)
         client = EngineClient(connection.url, transport, connection.credentials)
         try:
             report.info(f"Server: {connection.url} ({connection.reason})")

@@ -277,6 +277,11 @@ class EngineClient:
 
     # --- how requests are made and answers judged
 
+    @property
+    def _timeout(self) -> float:
+        """Seconds without a byte of an answer that is not computed first."""
+        return self.transport.network.answer or API_TIMEOUT
+
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Body:
         return self._request("GET", path, query=query)
 
@@ -293,7 +298,7 @@ class EngineClient:
                 f"{self.url}/v1/{path}",
                 query=query,
                 data=data,
-                timeout=API_TIMEOUT,
+                timeout=self._timeout,
                 limit=MAX_ANSWER,
             )
 
@@ -307,7 +312,7 @@ class EngineClient:
                 "GET",
                 f"{self.url}/v1/{path}",
                 query=query,
-                timeout=EXPORT_TIMEOUT,
+                timeout=max(EXPORT_TIMEOUT, self.transport.network.answer or 0.0),
                 limit=MAX_ANSWER,
                 target=target,
                 progress=progress,
@@ -422,7 +427,7 @@ class EngineClient:
                 f"{self.url}/v1/{path}",
                 data=upload,
                 headers=upload.headers,
-                timeout=EXPORT_TIMEOUT,
+                timeout=max(EXPORT_TIMEOUT, self.transport.network.answer or 0.0),
                 limit=MAX_ANSWER,
                 progress=progress,
             )
@@ -467,7 +472,7 @@ class EngineClient:
         """Log in where the server does not know us, or not any more."""
         if self._credentials:
             body = self.transport.fetch(
-                "GET", f"{self.url}/v1/engine_version", timeout=API_TIMEOUT, limit=MAX_ANSWER
+                "GET", f"{self.url}/v1/engine_version", timeout=self._timeout, limit=MAX_ANSWER
             )
             if body.status in (401, 403):
                 self._log_in()
@@ -483,7 +488,7 @@ class EngineClient:
                 "username": self._credentials.user,
                 "password": self._credentials.password,
             },
-            timeout=API_TIMEOUT,
+            timeout=self._timeout,
             limit=MAX_ANSWER,
         )
         if body.status == 404:

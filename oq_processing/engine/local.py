@@ -3,11 +3,15 @@
 Each engine gets a folder of its own with configuration, database, data and log. Without that, every
 engine of a user shares ``~/oqdata/db.sqlite3``, and a second server that starts on it marks the
 running calculations of the first as failed.
+
+The user's own engine lives in :func:`user_folder` and is recorded there, so that it outlives the
+program that started it, is found by the next one, and is stopped by none but us.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,9 +20,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable
+from typing import IO, Any, Callable
 
 from .client import EngineClient
 from .errors import Cancelled, EngineError, LocalEngineError
@@ -30,6 +34,7 @@ RECEIVER_PORTS = range(1905, 1931)  # the engine's jobs bind these at random
 START_WITHIN = 180.0  # seconds; 10 to 25 are usual, more on a cold machine
 STOP_WITHIN = 20.0
 GONE_WITHIN = 2.0
+STATE = "engine.json"
 
 _CONFIGURATION = """\
 [dbserver]
@@ -55,25 +60,200 @@ class LocalEngine:
         return self.folder / "server.log"
 
 
-def find_executable(given: str | os.PathLike[str] = "") -> Path:
-    """Return the engine's command ``oq``: the one given, ``OPENQUAKE_OQ``, or the one on the PATH.
+@dataclass(frozen=True)
+class Record:
+    """The user's own engine, as its state file has it.
 
-    Raises :class:`LocalEngineError` if there is none.
+    ``mark`` tells the process from a later one that has got the same ``pid``.
+    """
+
+    pid: int
+    mark: str
+    port: int
+    url: str
+    version: str
+
+
+def find_executable(given: str | os.PathLike[str] = "") -> Path:
+    """Return the engine's command ``oq``.
+
+    The one given, else ``OPENQUAKE_OQ``, else the one on the PATH, else one at the places where the
+    engine's installers put it. Raises :class:`LocalEngineError` if there is none.
     """
     for source, candidate in (
         ("", os.fspath(given)),
         ("the environment variable OPENQUAKE_OQ names ", os.environ.get("OPENQUAKE_OQ", "")),
     ):
         if candidate:
-            found = shutil.which(candidate)
+            found = shutil.which(os.path.expanduser(candidate))  # noqa: PTH111 - may be a bare name
             if not found:
                 raise LocalEngineError(f"No OpenQuake engine: {source}{candidate} is no program.")
             return Path(found)
-    if found := shutil.which("oq"):
-        return Path(found)
+    for place in (shutil.which("oq"), *usual_places()):
+        if place and os.access(place, os.X_OK):
+            return Path(place)
     raise LocalEngineError(
-        "No OpenQuake engine is installed here: there is no command “oq” on the PATH."
+        "No OpenQuake engine is installed here: there is no command “oq” on the PATH, nor at the "
+        "usual places."
     )
+
+
+def usual_places() -> list[Path]:
+    """Return where the engine's installers for this system, and ours, put ``oq``."""
+    home = Path.home()
+    ours = user_folder() / "venv"
+    if sys.platform == "win32":
+        programs = Path(os.environ.get("ProgramFiles", "C:/Program Files"))  # noqa: SIM112
+        return [
+            ours / "Scripts" / "oq.exe",
+            home / "openquake" / "Scripts" / "oq.exe",
+            programs / "OpenQuake Engine" / "python3" / "Scripts" / "oq.exe",
+        ]
+    return [
+        ours / "bin" / "oq",
+        home / "openquake" / "bin" / "oq",
+        Path("/opt/openquake/venv/bin/oq"),
+        Path("/opt/openquake/bin/oq"),
+    ]
+
+
+def user_folder() -> Path:
+    """Return where the user's own engine keeps its database, data and log."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return base / "openquake-qgis"
+
+
+def recorded(folder: Path | None = None) -> Record | None:
+    """Return the user's own engine while its process lives; None for none, or a stale record."""
+    try:
+        text = ((folder or user_folder()) / STATE).read_text(encoding="utf-8")
+        record = Record(**json.loads(text))
+        pid = int(record.pid)
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if record.mark and record.mark == _mark(pid) else None
+
+
+def start_own(
+    executable: Path, port: int | None = None, wait: Wait | None = None, folder: Path | None = None
+) -> tuple[Record, bool]:
+    """Have the user's own engine run; return it, and whether it ran already.
+
+    It goes on when this program ends. Raises as :func:`start`.
+    """
+    folder = folder or user_folder()
+    with _locked(folder):
+        if (running := recorded(folder)) is not None:
+            return running, True
+        engine = start(executable, folder, port, wait)
+        record = Record(
+            pid=engine.process.pid,
+            mark=_mark(engine.process.pid),
+            port=int(engine.url.rpartition(":")[2]),
+            url=engine.url,
+            version=engine.version,
+        )
+        part = folder / f"{STATE}.part"
+        try:
+            part.write_text(json.dumps(asdict(record)), encoding="utf-8")
+            part.replace(folder / STATE)
+        except OSError as error:
+            stop(engine)  # one that nobody finds again would run for ever
+            raise LocalEngineError(
+                f"{folder / STATE} cannot be written: {error.strerror}."
+            ) from error
+    return record, False
+
+
+def stop_own(folder: Path | None = None) -> Record | None:
+    """Stop the user's own engine and the calculations it runs; return it, None if none ran."""
+    folder = folder or user_folder()
+    with _locked(folder):
+        if (running := recorded(folder)) is not None:
+            _end(running.pid, lambda seconds: _await_end(running, seconds))
+        (folder / STATE).unlink(missing_ok=True)
+    return running
+
+
+def _await_end(record: Record, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while _mark(record.pid) == record.mark and time.monotonic() < end:
+        with contextlib.suppress(ChildProcessError, OSError, AttributeError):
+            os.waitpid(record.pid, os.WNOHANG)  # where it is a child of ours
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one program at a time start or stop the user's own engine; the lock dies with it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("ab")
+    except OSError as error:
+        raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error
+    with file:
+        try:
+            _lock(file)
+        except OSError as error:
+            raise LocalEngineError(
+                "Another program is starting or stopping the engine of this user; try again."
+            ) from error
+        yield
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _mark(pid: int) -> str:
+    """Return what tells a living process from any other of the same number, "" for none."""
+    if sys.platform.startswith("linux"):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
+        words = stat.rpartition(")")[2].split()
+        # a zombie serves nobody; the 22nd word is the time of its start
+        return "" if words[0] == "Z" else f"{boot} {words[19]}"
+    if sys.platform == "win32":
+        return _windows_mark(pid)
+    found = subprocess.run(  # noqa: S603 - a fixed command
+        ["/bin/ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
+    return found.stdout.strip()
+
+
+def _windows_mark(pid: int) -> str:
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - unknown to mypy elsewhere
+    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return ""
+    times = [ctypes.c_ulonglong() for _ in range(4)]
+    code = ctypes.c_ulong()
+    try:
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        known = kernel.GetProcessTimes(handle, *(ctypes.byref(t) for t in times))
+    finally:
+        kernel.CloseHandle(handle)
+    still_active = 259
+    return str(times[0].value) if known and code.value == still_active else ""
 
 
 def free_port() -> int:
@@ -185,26 +365,36 @@ def _tail(engine: LocalEngine) -> str:
 
 def stop(engine: LocalEngine) -> None:
     """Stop this engine and the calculations it runs; no other engine is touched."""
+
+    def bury(seconds: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            engine.process.wait(seconds)
+
+    _end(engine.process.pid, bury)
+    engine.process.wait(STOP_WITHIN)
+
+
+def _end(pid: int, wait_for_it: Callable[[float], None]) -> None:
+    """End a process that leads its group, with the whole group."""
     if sys.platform == "win32":
         subprocess.run(  # noqa: S603 - a fixed command on our own process
-            ["taskkill", "/T", "/F", "/PID", str(engine.process.pid)],  # noqa: S607
+            ["taskkill", "/T", "/F", "/PID", str(pid)],  # noqa: S607
             check=False,
             capture_output=True,
         )
-    else:
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            # the whole group, also when its leader has ended already
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(engine.process.pid, sign)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                engine.process.wait(STOP_WITHIN)
-        # a killed process is gone a moment later; one that nobody buries is none of ours to await
-        end = time.monotonic() + GONE_WITHIN
+        wait_for_it(STOP_WITHIN)
+        return
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        # the whole group, also when its leader has ended already
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            while time.monotonic() < end:
-                os.killpg(engine.process.pid, 0)
-                time.sleep(0.01)
-    engine.process.wait(STOP_WITHIN)
+            os.killpg(pid, sign)
+        wait_for_it(STOP_WITHIN)
+    # a killed process is gone a moment later; one that nobody buries is none of ours to await
+    end = time.monotonic() + GONE_WITHIN
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < end:
+            os.killpg(pid, 0)
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -19,11 +19,32 @@ from .errors import EngineError, Interrupted, ServerFault, Unreachable
 from .wait import Wait
 
 if TYPE_CHECKING:
+    import ssl
+
     import requests
 
 CONNECT_TIMEOUT = 10.0  # seconds
 CHUNK = 1024 * 1024
 _NO_PROXY: Any = {"http": None, "https": None, "all": None}
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a server is reached from here.
+
+    ``trusted`` are certificate authorities (PEM) that are trusted beside the usual ones; ``proxy``
+    is the address of a proxy, "" for none, None for what the environment says (``HTTPS_PROXY``,
+    …); ``connect`` and ``answer`` are seconds for a connection and without a byte of an answer,
+    None for what is usual.
+    """
+
+    trusted: str = ""
+    proxy: str | None = None
+    connect: float | None = None
+    answer: float | None = None
+
+    def __repr__(self) -> str:
+        return "Network(…)"  # a proxy's address may hold a password
 
 
 @dataclass
@@ -180,13 +201,13 @@ class _Line:
 class Transport:
     """Makes requests on a helper thread while ``wait`` looks after the user.
 
-    ``session`` carries cookies, proxies and trusted CAs; TLS is always verified and redirects are
-    never followed, so that credentials stay with the server they were meant for.
+    TLS is always verified and redirects are never followed, so that credentials stay with the
+    server they were meant for. Cookies live as long as the transport.
     """
 
-    def __init__(self, wait: Wait | None = None, session: requests.Session | None = None) -> None:
+    def __init__(self, wait: Wait | None = None, network: Network | None = None) -> None:
         self.wait = wait or Wait()
-        self._given = session
+        self.network = network or Network()
         self._session: requests.Session | None = None
         self._lines: set[_Line] = set()
         self._mine = threading.local()  # the line of the request that a helper thread makes
@@ -217,7 +238,7 @@ class Transport:
 
         def work() -> Body:
             self._mine.line = line
-            timeouts = (CONNECT_TIMEOUT, timeout)
+            timeouts = (self.network.connect or CONNECT_TIMEOUT, timeout)
             return self._fetch(
                 method, url, query, data, headers, timeouts, limit, target, count, line
             )
@@ -272,9 +293,8 @@ class Transport:
                 data=data,
                 headers=headers,
                 timeout=timeout,
-                proxies=_NO_PROXY if is_loopback(url) else None,
-                # requests would let REQUESTS_CA_BUNDLE win over the session's own
-                verify=session.verify or True,
+                proxies=self._proxies(url),
+                verify=True,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -337,17 +357,24 @@ class Transport:
 
     def _open_session(self) -> requests.Session:
         if self._session is None:
-            self._session = self._given or new_session()
-            _track_sockets(self._session, self._opened)
+            self._session = _new_session()
+            _mount(self._session, self.network.trusted, self._opened)
         return self._session
+
+    def _proxies(self, url: str) -> dict[str, str] | None:
+        """Return the proxies of a request; None for what the environment says."""
+        proxy = self.network.proxy
+        if is_loopback(url) or proxy == "":
+            return _NO_PROXY  # type: ignore[no-any-return]
+        return None if proxy is None else {"http": proxy, "https": proxy}
 
     def _opened(self, sock: socket.socket) -> None:
         line: _Line = self._mine.line
         line.opened(sock)
 
 
-def new_session() -> requests.Session:
-    """Return a session that verifies TLS and takes no credentials from the environment."""
+def _new_session() -> requests.Session:
+    """Return a session that takes no credentials from the environment."""
     import requests
 
     session = requests.Session()
@@ -374,8 +401,13 @@ def _check_whole(response: requests.Response, announced: int | None) -> None:
         )
 
 
-def _track_sockets(session: requests.Session, opened: Callable[[socket.socket], None]) -> None:
-    """Let ``opened`` see the socket of every request, be it new or kept from an earlier one."""
+def _mount(
+    session: requests.Session, trusted: str, opened: Callable[[socket.socket], None]
+) -> None:
+    """Let the session trust ``trusted`` too, and ``opened`` see the socket of every request.
+
+    Be the socket new or kept from an earlier request.
+    """
     import requests.adapters
 
     def tracking(pool_class: type) -> type:
@@ -402,13 +434,15 @@ def _track_sockets(session: requests.Session, opened: Callable[[socket.socket], 
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {name: tracking(pools[name]) for name in pools}
 
+    context = _tls_context(trusted) if trusted else None
+
     class Adapter(requests.adapters.HTTPAdapter):  # type: ignore[misc]
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
+            super().init_poolmanager(*args, **kwargs, ssl_context=context)
             track(self.poolmanager)
 
         def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **kwargs)
+            manager = super().proxy_manager_for(*args, **kwargs, ssl_context=context)
             track(manager)
             return manager
 
@@ -419,6 +453,23 @@ def _track_sockets(session: requests.Session, opened: Callable[[socket.socket], 
 
     session.mount("http://", Adapter())
     session.mount("https://", Adapter())
+
+
+def _tls_context(trusted: str) -> ssl.SSLContext:
+    """Return a context that trusts the authorities of ``trusted`` beside the usual ones."""
+    import ssl
+
+    import requests.certs
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(requests.certs.where())
+    try:
+        context.load_verify_locations(cadata=trusted)
+    except (ssl.SSLError, ValueError) as error:
+        raise EngineError(
+            f"The trusted certificate authorities cannot be read ({error}); is the file PEM?"
+        ) from error
+    return context
 
 
 def is_loopback(url: str) -> bool:

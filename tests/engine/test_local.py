@@ -96,10 +96,12 @@ def test_the_engine_is_found(tmp_path, monkeypatch, script):
 def test_no_engine_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
+    monkeypatch.setattr(local, "usual_places", lambda: [tmp_path / "nothing" / "oq"])
     with pytest.raises(LocalEngineError) as error:
         local.find_executable()
     assert str(error.value) == (
-        "No OpenQuake engine is installed here: there is no command “oq” on the PATH."
+        "No OpenQuake engine is installed here: there is no command “oq” on the PATH, "
+        "nor at the usual places."
     )
     with pytest.raises(LocalEngineError) as error:
         local.find_executable("/nowhere/oq")

@@ -17,7 +17,7 @@ from fake_engine import Answer, FakeEngine, html_answer
 from helpers import wait_until
 
 from oq_processing.engine.errors import Cancelled, EngineError, ServerFault, Unreachable
-from oq_processing.engine.transport import Body, Transport, Upload, is_loopback, new_session
+from oq_processing.engine.transport import Body, Network, Transport, Upload, is_loopback
 from oq_processing.engine.wait import Wait
 
 LIMIT = 1024 * 1024
@@ -389,11 +389,9 @@ def test_a_certificate_that_nobody_trusts(tls, fake):
 
 
 def test_cancel_on_a_connection_kept_from_an_earlier_request(tls, fake, certificate, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())  # the session knows better
-    session = new_session()
-    session.verify = str(certificate / "cert.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())  # beside it ours is trusted
     answer_with(fake, Answer(), Answer(until=threading.Event()))
-    transport = Transport(session=session)
+    transport = Transport(network=Network((certificate / "cert.pem").read_text()))
     transport.fetch("GET", tls, timeout=5, limit=LIMIT)
     transport.wait = Wait(fake.asked.is_set)
     begin = time.monotonic()
