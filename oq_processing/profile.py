@@ -1,4 +1,4 @@
-"""What we keep in the user's QGIS profile, per server: what is hidden, what a run has changed."""
+"""What we keep in the user's QGIS profile: what is hidden, what a run has changed, options."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from qgis.core import QgsSettings
 
 _HIDDEN = "openquake/hidden/"
 _OVERRIDES = "openquake/parameters/"
+_EXECUTABLE = "openquake/executable"
+_START = "openquake/start_local_engine"
 
 
 def hidden_ids(server: str) -> set[int]:
@@ -41,3 +43,23 @@ def overrides_of(server: str, calculation_id: int) -> dict[str, str]:
         return dict(json.loads(QgsSettings().value(key, "") or "{}"))
     except ValueError:
         return {}
+
+
+def engine_executable() -> str:
+    """Return the engine's command ``oq`` that the user has chosen in the options, "" for none."""
+    return str(QgsSettings().value(_EXECUTABLE, "") or "")
+
+
+def set_engine_executable(path: str) -> None:
+    """Choose the engine's command ``oq``, "" for the one that is found."""
+    QgsSettings().setValue(_EXECUTABLE, path)
+
+
+def starts_local_engine() -> bool:
+    """Tell whether a run that finds no server may start the user's own engine; off by default."""
+    return str(QgsSettings().value(_START, "")).lower() == "true"
+
+
+def set_starts_local_engine(start: bool) -> None:
+    """Let a run that finds no server start the user's own engine, or not."""
+    QgsSettings().setValue(_START, "true" if start else "false")

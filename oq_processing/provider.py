@@ -14,12 +14,15 @@ from .algorithms.deletecalculation import DeleteCalculation
 from .algorithms.downloadoutput import DownloadOutput
 from .algorithms.getlog import GetLog
 from .algorithms.hidecalculation import HideCalculation
+from .algorithms.joinbytag import JoinByTag
 from .algorithms.listcalculations import ListCalculations
 from .algorithms.listoutputs import ListOutputs
 from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
 from .algorithms.shippedmodel import ShippedModel, shipped_models
+from .algorithms.startlocalengine import StartLocalEngine
+from .algorithms.stoplocalengine import StopLocalEngine
 from .algorithms.stylelayer import StyleLayer
 from .algorithms.sumbyzone import SumByZone
 from .algorithms.waitforcalculation import WaitForCalculation
@@ -32,11 +35,14 @@ ALGORITHMS = (
     DownloadOutput,
     GetLog,
     HideCalculation,
+    JoinByTag,
     ListCalculations,
     ListOutputs,
     LoadOutputAsLayer,
     RunCalculation,
     RunRiskOnHazard,
+    StartLocalEngine,
+    StopLocalEngine,
     StyleLayer,
     SumByZone,
     WaitForCalculation,

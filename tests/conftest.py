@@ -21,6 +21,14 @@ for variable in ("OPENQUAKE_SERVER", "OPENQUAKE_AUTHCFG", "OPENQUAKE_OQ"):
     os.environ.pop(variable, None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the user's own engine would live: no test finds the caller's."""
+    folder = tmp_path_factory.mktemp("data-home")
+    os.environ["XDG_DATA_HOME"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def engine_python() -> Path:
     """The Python of the engine's own environment."""

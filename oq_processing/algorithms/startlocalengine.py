@@ -1,0 +1,120 @@
+"""Start Local Engine: an engine of the user's own on this computer, which goes on after QGIS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qgis.core import (
+    QgsProcessingException,
+    QgsProcessingOutputString,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterNumber,
+)
+
+from .. import profile
+from ..engine import local
+from ..engine.errors import EngineError, LocalEngineError
+from .base import BaseAlgorithm, tr
+from .parameters import SERVER, InvalidParameter, advanced, read_integer, read_path, with_help
+from .reporter import Reporter
+
+EXECUTABLE = "EXECUTABLE"
+PORT = "PORT"
+VERSION = "VERSION"
+INSTALLER = Path(__file__).parent.parent / "install_engine.py"
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """The command ``oq``, None to look for it, and the port, None for a free one."""
+
+    executable: Path | None
+    port: int | None
+
+
+class StartLocalEngine(BaseAlgorithm):
+    """Start the user's own engine on this computer, unless it runs already."""
+
+    ID = "startlocalengine"
+    NAME = "Start Local Engine"
+    GROUP = "engine"
+    TAGS = ("server", "webui", "local", "install")
+    HELP = (
+        "Starts an OpenQuake engine on this computer, for this user and this computer only, with a "
+        "database and data of its own; other engines are not touched. It goes on when QGIS ends, "
+        "until Stop Local Engine. If it runs already, nothing is started.\n\n"
+        "While it runs, algorithms with an empty Server use it, unless the environment variable "
+        "OPENQUAKE_SERVER or a default connection says otherwise."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.addParameter(
+            advanced(
+                with_help(
+                    QgsProcessingParameterFile(
+                        EXECUTABLE,
+                        tr("Command oq"),
+                        optional=True,
+                        fileFilter=tr("All files (*)"),
+                    ),
+                    tr(
+                        "Empty: the one of the options, else the one on the PATH, else one at the "
+                        "places where the engine's installers put it."
+                    ),
+                )
+            )
+        )
+        self.addParameter(
+            advanced(
+                with_help(
+                    QgsProcessingParameterNumber(
+                        PORT, tr("Port"), QgsProcessingParameterNumber.Type.Integer, optional=True
+                    ),
+                    tr("Empty: a free one."),
+                )
+            )
+        )
+        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
+        self.addOutput(QgsProcessingOutputString(VERSION, tr("Version of the engine")))
+
+    def validate(self, parameters, context) -> StartRequest:
+        # a model of 3.22 gives 0 for a number that was left empty
+        port = read_integer(self, parameters, PORT, context) or None
+        if port is not None and not 1024 <= port <= 65535:
+            raise InvalidParameter(f"{PORT} must be between 1024 and 65535, not {port}.")
+        return StartRequest(read_path(self, parameters, EXECUTABLE, context), port)
+
+    def processAlgorithm(self, parameters, context, feedback) -> dict:
+        report = Reporter(feedback)
+        try:
+            record = start_own(report, self._request.executable, self._request.port)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        report.progress(100)
+        return {SERVER: record.url, VERSION: record.version}
+
+
+def start_own(report: Reporter, executable: Path | None, port: int | None) -> local.Record:
+    """Start the user's own engine, or find it running, and say so."""
+    running = local.recorded()
+    if running is None:
+        try:
+            found = local.find_executable(executable or profile.engine_executable())
+        except LocalEngineError as error:
+            raise LocalEngineError(
+                f"{error} To install one for this user: python3 {INSTALLER}"
+            ) from error
+        report.phase(f"Starting {found} (10 to 30 seconds)")
+        running, was_there = local.start_own(found, port, report.wait)
+    else:
+        was_there = True
+    if was_there and port not in (None, running.port):
+        raise LocalEngineError(
+            f"The engine of this user runs already at {running.url}; "
+            f"stop it first (Stop Local Engine) to start it at port {port}."
+        )
+    state = "runs already" if was_there else "is started"
+    report.info(f"OpenQuake Engine {running.version} {state} at {running.url}")
+    report.info(f"Its database, data and log are in {local.user_folder()}")
+    return running

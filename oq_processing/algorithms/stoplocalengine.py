@@ -1,0 +1,88 @@
+"""Stop Local Engine: the one that Start Local Engine has started, and no other."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessingException,
+    QgsProcessingOutputString,
+    QgsProcessingParameterBoolean,
+)
+
+from ..engine import local
+from ..engine.client import EngineClient
+from ..engine.errors import Cancelled, EngineError, LocalEngineError
+from ..engine.transport import Transport
+from .base import BaseAlgorithm, tr
+from .parameters import SERVER, read_flag, with_help
+from .reporter import Reporter
+
+ABORT_RUNNING = "ABORT_RUNNING"
+VERSION = "VERSION"
+
+
+class StopLocalEngine(BaseAlgorithm):
+    """Stop the user's own engine on this computer."""
+
+    ID = "stoplocalengine"
+    NAME = "Stop Local Engine"
+    GROUP = "engine"
+    TAGS = ("server", "webui", "local")
+    HELP = (
+        "Stops the engine that Start Local Engine has started, and no other. Finished calculations "
+        "stay in its database and are there when it is started again.\n\n"
+        "While calculations run it is not stopped, unless Abort Running Calculations is on."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.addParameter(
+            with_help(
+                QgsProcessingParameterBoolean(
+                    ABORT_RUNNING, tr("Abort running calculations"), False, optional=True
+                ),
+                tr("On: calculations that still run are lost."),
+            )
+        )
+        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
+        self.addOutput(QgsProcessingOutputString(VERSION, tr("Version of the engine")))
+
+    def validate(self, parameters, context) -> bool:
+        return read_flag(self, parameters, ABORT_RUNNING, context)
+
+    def processAlgorithm(self, parameters, context, feedback) -> dict:
+        report = Reporter(feedback)
+        try:
+            running = local.recorded()
+            if running is None:
+                raise LocalEngineError(
+                    "No engine runs that Start Local Engine has started; others are not touched."
+                )
+            if not self._request:
+                _refuse_while_calculating(running, report)
+            report.phase(f"Stopping the engine at {running.url}")
+            local.stop_own()
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        report.info(f"OpenQuake Engine {running.version} at {running.url} is stopped")
+        report.progress(100)
+        return {SERVER: running.url, VERSION: running.version}
+
+
+def _refuse_while_calculating(running: local.Record, report: Reporter) -> None:
+    transport = Transport(report.wait)
+    try:
+        client = EngineClient(running.url, transport)
+        busy = [str(c.id) for c in client.calculations(limit=1000, is_running="true")]
+    except Cancelled:
+        raise
+    except EngineError as error:
+        raise LocalEngineError(
+            f"It cannot be told whether calculations run ({error}) "
+            f"Set {ABORT_RUNNING} to stop the engine all the same."
+        ) from error
+    finally:
+        transport.close()
+    if busy:
+        raise LocalEngineError(
+            f"Calculation{'s' if len(busy) > 1 else ''} {', '.join(busy)} still run at "
+            f"{running.url}; wait for the end, or set {ABORT_RUNNING} to lose them."
+        )

@@ -1,0 +1,161 @@
+"""Start and Stop Local Engine: one engine of the user's own, found by who comes later."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from steering import call, failing
+
+from oq_processing import connections, profile
+from oq_processing.algorithms.startlocalengine import INSTALLER
+from oq_processing.engine import local
+from oq_processing.engine.client import EngineClient
+from oq_processing.engine.errors import LocalEngineError
+
+START = "openquake:startlocalengine"
+STOP = "openquake:stoplocalengine"
+
+
+@pytest.fixture
+def oq(demos):
+    return demos.parent / "bin" / "oq"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user who has no engine."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
+    yield tmp_path / "openquake-qgis"
+    local.stop_own()
+
+
+def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypatch):
+    monkeypatch.setenv("OPENQUAKE_OQ", str(oq))
+    assert connections.resolve("", "").reason == "default"
+    started = call(START)
+    url = started.results["SERVER"]
+    assert started.results == {"SERVER": url, "VERSION": "3.26.2"}
+    assert started.feedback.has(f"OpenQuake Engine 3.26.2 is started at {url}")
+    # its own database: what others have calculated is not in it
+    own = EngineClient(url)
+    assert own.calculations() == []
+    assert (home / "db.sqlite3").is_file()
+
+    # who comes later finds it, as a program of its own would
+    found = connections.resolve("", "")
+    assert (found.url, found.reason) == (url, "local engine")
+    again = call(START)
+    assert again.results == started.results
+    assert again.feedback.has(f"runs already at {url}")
+    port = int(url.rpartition(":")[2])
+    assert failing(START, PORT=port + 1 if port < 65535 else port - 1).startswith(
+        f"The engine of this user runs already at {url}; stop it first"
+    )
+
+    # what runs there is not lost by the way
+    job = str(demos / "hazard/AreaSourceClassicalPSHA/job.ini")
+    submitted = call(
+        "openquake:runcalculation", JOB=job, WAIT=False, PARAMETERS="area_source_discretization=1"
+    )
+    assert submitted.results["SERVER"] == url
+    assert failing(STOP) == (
+        f"Calculation 1 still run at {url}; wait for the end, or set ABORT_RUNNING to lose them."
+    )
+    assert own.engine_version() == "3.26.2"
+    assert call(STOP, ABORT_RUNNING=True).results == started.results
+    assert local.recorded() is None
+    assert not (home / local.STATE).exists()
+    assert connections.resolve("", "").reason == "default"
+    assert failing(
+        "openquake:listoutputs", CALCULATION_ID=1, SERVER=url, OUTPUT="memory:"
+    ).startswith(f"No server answers at {url} (connection refused)")
+    # nobody else's
+    assert client.engine_version() == "3.26.2"
+    assert failing(STOP) == (
+        "No engine runs that Start Local Engine has started; others are not touched."
+    )
+    assert server.process.poll() is None
+
+
+def test_two_start_at_once_and_one_after_a_crash(home, oq):
+    """Neither a second engine nor a second claim on the first one's database."""
+    results: list[object] = []
+
+    def start() -> None:
+        try:
+            results.append(local.start_own(oq))
+        except LocalEngineError as error:
+            results.append(str(error))
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    [refused] = [r for r in results if isinstance(r, str)]
+    assert refused == (
+        "Another program is starting or stopping the engine of this user; try again."
+    )
+    [(record, was_there)] = [r for r in results if isinstance(r, tuple)]
+    assert not was_there
+    assert local.recorded() == record
+    os.killpg(record.pid, signal.SIGKILL)
+    os.waitpid(record.pid, 0)
+    assert local.recorded() is None
+    second, was_there = local.start_own(oq)
+    assert not was_there
+    assert second.pid != record.pid
+    assert EngineClient(second.url).engine_version() == "3.26.2"
+
+
+@pytest.mark.parametrize("about", ["a later process", "no process", "no record", "not whole"])
+def test_a_stale_record_is_none(home, about, server):
+    home.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        pid = other.pid if about == "a later process" else 2**22 + 1
+        text = json.dumps(
+            {"pid": pid, "mark": "boot 1", "port": 1, "url": server.url, "version": "3.26.2"}
+        )
+        if about == "no record":
+            text = "[]"
+        (home / local.STATE).write_text(text[: 20 if about == "not whole" else None])
+        assert local.recorded() is None
+        assert connections.resolve("", "").reason == "default"
+        assert local.stop_own() is None
+        assert other.poll() is None, "a process that is not ours was stopped"
+        other.communicate(b"\n")
+
+
+def test_no_engine_and_how_to_get_one(registry, home, monkeypatch):
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(local, "usual_places", list)
+    message = failing(START)
+    assert message == (
+        "No OpenQuake engine is installed here: there is no command “oq” on the PATH, nor at the "
+        f"usual places. To install one for this user: python3 {INSTALLER}"
+    )
+    assert INSTALLER.is_file()
+    monkeypatch.setattr(profile, "engine_executable", lambda: "/nowhere/oq")
+    assert "/nowhere/oq is no program." in failing(START)
+    assert "/elsewhere/oq is no program." in failing(START, EXECUTABLE="/elsewhere/oq")
+
+
+@pytest.mark.parametrize("port", [80, 70000, -1])
+def test_ports_that_are_none(registry, port):
+    assert failing(START, PORT=port) == f"PORT must be between 1024 and 65535, not {port}."
+
+
+def test_where_the_installers_put_it(home, monkeypatch, oq):
+    monkeypatch.setenv("PATH", "/nowhere")
+    place = home / "venv" / "bin" / "oq"
+    assert place in local.usual_places()
+    place.parent.mkdir(parents=True)
+    place.symlink_to(oq)
+    assert local.find_executable() == place
