@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsNetworkAccessManager, QgsSettings
 from qgis.PyQt.QtNetwork import QNetworkProxy
 
+from . import profile
 from .engine import local
 from .engine.client import DEFAULT_URL, Credentials, normalize_url
 from .engine.errors import EngineError, NotAllowed, NotAnEngine
@@ -42,12 +43,16 @@ class SavedConnection:
 
 @dataclass(frozen=True)
 class Connection:
-    """A resolved server: its address, why this one, who logs in there and how it is reached."""
+    """A resolved server: its address, why this one, who logs in there and how it is reached.
+
+    ``may_start_own``: nothing was said, and the options allow to start an engine of the user's own.
+    """
 
     url: str
     reason: str
     credentials: Credentials | None = None
     network: Network = field(default_factory=Network)
+    may_start_own: bool = False
 
 
 def saved_connections() -> list[SavedConnection]:
@@ -75,10 +80,16 @@ def save_connection(connection: SavedConnection) -> None:
     """
     about = asdict(connection)
     about["url"] = normalize_url(connection.url)
-    name = about.pop("name").strip()
+    name = check_name(about.pop("name"))
+    QgsSettings().setValue(f"{_SAVED}/{quote(name, safe='')}", json.dumps(about))
+
+
+def check_name(name: str) -> str:
+    """Return a connection's name without spaces around it; raise for none, or an address."""
+    name = name.strip()
     if not name or "://" in name:
         raise NotAnEngine("A connection needs a name, which is no address.")
-    QgsSettings().setValue(f"{_SAVED}/{quote(name, safe='')}", json.dumps(about))
+    return name
 
 
 def remove_connection(name: str) -> None:
@@ -111,7 +122,7 @@ def resolve(server: str, authcfg: str) -> Connection:
     """
     from_environment = os.environ.get(SERVER_VARIABLE, "").strip()
     default = default_connection()
-    saved, from_variable = None, ""
+    saved, from_variable, may_start_own = None, "", False
     if server.strip():
         url, saved = _find(server.strip(), "SERVER")
         reason = "parameter SERVER"
@@ -126,11 +137,19 @@ def resolve(server: str, authcfg: str) -> Connection:
         url, reason = running.url, "local engine"
     else:
         url, reason = normalize_url(DEFAULT_URL), "default"
+        may_start_own = profile.starts_local_engine()
     if saved is not None:
         reason += f", saved connection “{saved.name}”"
     authcfg = authcfg.strip() or (saved.authcfg if saved else "") or from_variable
     credentials = _credentials(authcfg) if authcfg else None
-    return Connection(url, reason, credentials, _network(url, saved))
+    return Connection(url, reason, credentials, _network(url, saved), may_start_own)
+
+
+def of_saved(connection: SavedConnection) -> Connection:
+    """Return a connection as :func:`resolve` does, saved already or not; raises as it does."""
+    url = normalize_url(connection.url)
+    credentials = _credentials(connection.authcfg) if connection.authcfg else None
+    return Connection(url, connection.name, credentials, _network(url, connection))
 
 
 def _find(text: str, origin: str) -> tuple[str, SavedConnection | None]:
@@ -173,15 +192,20 @@ def _credentials(authcfg: str) -> Credentials:
 
 def _network(url: str, saved: SavedConnection | None) -> Network:
     return Network(
-        trusted=_trusted(saved.ca_file if saved else "") if url.startswith("https:") else "",
+        trusted=trusted_authorities(saved.ca_file if saved else "")
+        if url.startswith("https:")
+        else "",
         proxy=_proxy(url),
         connect=(saved.connect_timeout if saved else 0) or None,
         answer=(saved.answer_timeout if saved else 0) or None,
     )
 
 
-def _trusted(ca_file: str) -> str:
-    """Return what QGIS trusts, and the authorities of the file, as PEM."""
+def trusted_authorities(ca_file: str = "") -> str:
+    """Return what QGIS trusts, and the authorities of the file, as PEM.
+
+    Raises :class:`EngineError` for a file that cannot be used.
+    """
     found = bytes(QgsApplication.authManager().trustedCaCertsPemText()).decode("ascii", "ignore")
     if ca_file:
         try:

@@ -13,6 +13,7 @@ class OpenQuakePlugin:
     def __init__(self, iface) -> None:
         self.iface = iface
         self._provider: OpenQuakeProvider | None = None
+        self._options = None
 
     def initProcessing(self) -> None:
         """Add the provider; the only call in ``qgis_process``."""
@@ -20,11 +21,18 @@ class OpenQuakePlugin:
         QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Add the provider in the desktop."""
+        """Add the provider and the options page in the desktop."""
+        from .gui.options import OptionsFactory
+
         self.initProcessing()
+        self._options = OptionsFactory()
+        self.iface.registerOptionsWidgetFactory(self._options)
 
     def unload(self) -> None:
-        """Take the provider away."""
+        """Take away what was added."""
+        if self._options is not None:
+            self.iface.unregisterOptionsWidgetFactory(self._options)
+            self._options = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None

@@ -14,12 +14,15 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..connections import Connection, resolve
 from ..engine.client import EngineClient
-from ..engine.errors import EngineError
+from ..engine.errors import EngineError, Unreachable
 from ..engine.transport import Transport
+from .ownengine import start_own
 from .parameters import AUTHCFG, SERVER, read_text
 from .reporter import Reporter
 
 HELP_URL = "https://github.com/openquake-qgis/oq-processing#readme"
+
+ICON = str(Path(__file__).parent.parent / "icons" / "openquake.svg")
 
 GROUPS = {"calculations": "Calculations", "outputs": "Outputs", "engine": "Engine"}
 
@@ -74,7 +77,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
         return QIcon(self.svgIconPath())
 
     def svgIconPath(self) -> str:
-        return str(Path(__file__).parent.parent / "icons" / "openquake.svg")
+        return ICON
 
     def validate(self, parameters: dict, context):
         """Return what :meth:`execute` needs, read and checked; no request is made here.
@@ -102,6 +105,9 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
 class OpenQuakeAlgorithm(BaseAlgorithm):
     """Base of the algorithms that talk to a server; subclasses implement :meth:`execute` too."""
 
+    STARTS_ENGINE = False
+    """Whether it may start the user's own engine, where the options allow it and none answers."""
+
     def __init__(self) -> None:
         super().__init__()
         self._connection: Connection | None = None
@@ -128,7 +134,14 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
         client = EngineClient(connection.url, transport, connection.credentials)
         try:
             report.info(f"Server: {connection.url} ({connection.reason})")
-            version = client.engine_version()
+            try:
+                version = client.engine_version()
+            except Unreachable as error:
+                if not (self.STARTS_ENGINE and connection.may_start_own):
+                    raise
+                report.warn(f"{error} The engine of this user is started, as the options say.")
+                client = EngineClient(start_own(report).url, transport)
+                version = client.engine_version()
             report.info(f"OpenQuake Engine {version}, QGIS {Qgis.QGIS_VERSION}")
             return self.execute(self._request, client, report, parameters, context)
         except EngineError as error:

@@ -69,6 +69,7 @@ class RunCalculation(OpenQuakeAlgorithm):
 
     ID = "runcalculation"
     NAME = "Run Calculation"
+    STARTS_ENGINE = True
     TAGS = ("job", "psha", "submit", "engine")
     HELP = (
         "Submits a job to the OpenQuake engine and follows it: status, progress and log lines are "

@@ -33,6 +33,7 @@ class RunRiskOnHazard(RunCalculation):
 
     ID = "runriskonhazard"
     NAME = "Run Risk on Hazard"
+    STARTS_ENGINE = True
     TAGS = ("loss", "damage", "vulnerability", "fragility", "submit", "engine")
     HELP = (
         "Submits a job that builds on a finished calculation, usually risk on top of hazard, and "

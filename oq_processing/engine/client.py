@@ -61,6 +61,32 @@ class Download:
     size: int
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """What a server is and lets us do; ``user`` is "" where it wants no login."""
+
+    version: str
+    user: str
+    may_run: bool
+    may_run_on_server: bool
+    may_abort: bool
+    may_delete: bool
+
+    def __str__(self) -> str:
+        can = {
+            "run calculations": self.may_run,
+            "run a job.ini on its own disk": self.may_run_on_server,
+            "abort": self.may_abort,
+            "delete": self.may_delete,
+        }
+        mode = "read-only" if not any(can.values()) else "open to all"
+        who = f"you are “{self.user}”" if self.user else f"no login is wanted, {mode}"
+        may = (
+            ", ".join(word for word, allowed in can.items() if allowed) or "look and download only"
+        )
+        return f"OpenQuake Engine {self.version}; {who}; you may: {may}."
+
+
 def normalize_url(text: str) -> str:
     """Return the base address of a server: scheme, host, port, path prefix, no trailing slash.
 
@@ -107,6 +133,7 @@ class EngineClient:
         self.transport = transport or Transport()
         self._credentials = credentials
         self._logged_in = False
+        self._login_wanted = False
 
     def engine_version(self) -> str:
         """Return the engine's version; says whether this is an engine at all.
@@ -213,6 +240,32 @@ class EngineClient:
         ``POST /v1/calc/run_ini``. Raises as :meth:`submit`.
         """
         return self._start("calc/run_ini", None, ini, hazard_calculation_id, None)
+
+    def abilities(self) -> Abilities:
+        """Return what this server lets this user do; nothing is changed.
+
+        Endpoints that take a POST answer a GET with 405, and with 404 where the server's mode
+        leaves them out. Raises :class:`NotAllowed` where a login is wanted and none is given.
+        """
+        version = self.engine_version()
+
+        def takes(path: str) -> bool:
+            try:
+                self._get(path)
+            except NotFound:
+                return False
+            except ServerFault as error:
+                return error.http_status == 405
+            return True
+
+        return Abilities(
+            version=version,
+            user=self._credentials.user if self._credentials and self._login_wanted else "",
+            may_run=takes("calc/run"),
+            may_run_on_server=takes("calc/run_ini"),
+            may_abort=takes("calc/0/abort"),
+            may_delete=takes("calc/0/remove"),
+        )
 
     def abort(self, calculation_id: int) -> str:
         """Ask the engine to abort; return "" if it accepted, else its reason for refusing.
@@ -481,6 +534,7 @@ class EngineClient:
     def _log_in(self) -> None:
         """``POST /accounts/ajax_login/``; the session's cookie answers from then on."""
         assert self._credentials is not None  # noqa: S101 - for mypy
+        self._login_wanted = True
         body = self.transport.fetch(
             "POST",
             f"{self.url}/accounts/ajax_login/",

@@ -168,6 +168,7 @@ def start_own(
             raise LocalEngineError(
                 f"{folder / STATE} cannot be written: {error.strerror}."
             ) from error
+        engine.process.returncode = 0  # it goes on without us: Python need not warn that it runs
     return record, False
 
 

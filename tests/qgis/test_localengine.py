@@ -13,7 +13,7 @@ import pytest
 from steering import call, failing
 
 from oq_processing import connections, profile
-from oq_processing.algorithms.startlocalengine import INSTALLER
+from oq_processing.algorithms.ownengine import INSTALLER
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import LocalEngineError
@@ -82,6 +82,31 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
         "No engine runs that Start Local Engine has started; others are not touched."
     )
     assert server.process.poll() is None
+
+
+def test_an_engine_is_started_for_a_run_where_the_options_say_so(
+    registry, home, oq, demos, monkeypatch
+):
+    free = local.free_port()
+    monkeypatch.setattr(connections, "DEFAULT_URL", f"http://127.0.0.1:{free}")
+    monkeypatch.setenv("OPENQUAKE_OQ", str(oq))
+    job = {"JOB": str(demos / "hazard/LatinSamplingClassicalPSHA/job.ini"), "WAIT": False}
+    nobody = f"No server answers at http://127.0.0.1:{free} (connection refused)"
+    assert failing("openquake:runcalculation", **job).startswith(nobody)
+    assert local.recorded() is None, "off by default"
+    profile.set_starts_local_engine(True)
+    try:
+        assert failing("openquake:getlog", CALCULATION_ID=1, OUTPUT=str(home)).startswith(nobody)
+        assert failing("openquake:runcalculation", **job, SERVER=f"127.0.0.1:{free}").startswith(
+            nobody
+        ), "not instead of a server that was asked for"
+        assert local.recorded() is None
+        done = call("openquake:runcalculation", **job)
+    finally:
+        profile.set_starts_local_engine(False)
+    assert done.results["SERVER"] == local.recorded().url
+    assert [t for t in done.feedback.texts("warning") if t.startswith(nobody)]
+    assert EngineClient(done.results["SERVER"]).calculation(1).mode == "classical"
 
 
 def test_two_start_at_once_and_one_after_a_crash(home, oq):

@@ -1,0 +1,1 @@
+"""What only the desktop has; imported by ``initGui`` alone."""
