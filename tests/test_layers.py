@@ -13,7 +13,8 @@ ALLOWED = {
     "engine": ENGINE,
     "outputs": ENGINE | {"outputs"},
     "layers": ENGINE | {"outputs", "layers"},
-    "connections": ENGINE | {"connections"},
+    "connections": ENGINE | {"connections", "profile"},
+    "install_engine": ENGINE,
     "profile": ENGINE | {"profile"},
     "algorithms": ENGINE | {"outputs", "layers", "connections", "profile", "algorithms"},
 }

@@ -387,7 +387,7 @@ class EngineClient:
     def _judged(self, send: Callable[[], Body], path: str) -> Body:
         self._log_in_first()
         body = send()
-        if body.status in (401, 403) and self._credentials and not body.is_json_error():
+        if body.status == 403 and self._credentials and not body.is_json_error():
             self._log_in()
             body = send()
         self._raise_for(body, path)
@@ -401,7 +401,12 @@ class EngineClient:
             raise NotAnEngine(
                 f"{self.url} redirects to {body.location}; give that server's address instead."
             )
-        if status in (401, 403):
+        if status == 401:
+            raise NotAllowed(
+                f"Not the engine at {self.url} but something before it (a proxy, a web server) wants "
+                "a login (HTTP 401); check the proxy settings."
+            )
+        if status == 403:
             if reason := body.error():
                 raise NotAllowed(f"{self.url} refuses: {reason}")
             if self._credentials:
@@ -527,7 +532,7 @@ class EngineClient:
             body = self.transport.fetch(
                 "GET", f"{self.url}/v1/engine_version", timeout=self._timeout, limit=MAX_ANSWER
             )
-            if body.status in (401, 403):
+            if body.status == 403:
                 self._log_in()
             self._logged_in = True
 
@@ -549,7 +554,7 @@ class EngineClient:
             raise NotAnEngine(
                 f"{self.url} wants a login, but not as an OpenQuake engine does; check the address."
             )
-        if body.status not in (401, 403):
+        if body.status != 403:
             self._raise_for(body, "accounts/ajax_login/")
         else:
             raise NotAllowed(

@@ -327,6 +327,8 @@ class Transport:
     ) -> None:
         # None where the length is not told, is nonsense, or does not count (chunks)
         announced = response.raw.length_remaining
+        if announced is not None:
+            announced += response.raw.tell()  # requests has read the body of a redirect already
         count[1] = 0 if "Content-Encoding" in response.headers else announced or 0
         chunks = response.iter_content(CHUNK)
         if target is None:
@@ -460,8 +462,11 @@ def _tls_context(trusted: str) -> ssl.SSLContext:
     import ssl
 
     import requests.certs
+    from urllib3.util.ssl_ import create_urllib3_context
 
-    context = ssl.create_default_context()
+    # urllib3's own, which knows who compares the names: before its version 2 not the context
+    context: ssl.SSLContext = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context.load_default_certs()
     context.load_verify_locations(requests.certs.where())
     try:
         context.load_verify_locations(cadata=trusted)
@@ -489,13 +494,16 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
     server = _server(url)
     text = str(error)
     if isinstance(error, requests.exceptions.ProxyError):
+        if re.search(r"Tunnel connection failed: 40[17]", text):
+            return "The proxy wants a login; check the proxy settings."
         return f"The proxy between here and {server} does not answer; check the proxy settings."
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION" in text or "UNKNOWN_PROTOCOL" in text:
             return f"{server} does not speak TLS; its address probably begins with http://."
         return (
             f"The certificate of {server} is not trusted ({_innermost(error)}); "
-            "add its certificate authority to the trusted ones."
+            "add its certificate authority to the trusted ones: in the saved connection (CA file), or "
+            "in QGIS's Options, Authentication, Manage Certificates."
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"{server} does not answer within {timeout[0]:.0f} s; check the address."

@@ -433,7 +433,12 @@ def test_lists_in_another_form(fake):
             NotAllowed,
             "{url} wants a login; give an authentication configuration (AUTHCFG).",
         ),
-        (Answer(401), NotAllowed, "{url} wants a login; give an authentication configuration"),
+        (
+            Answer(401),
+            NotAllowed,
+            "Not the engine at {url} but something before it (a proxy, a web server) wants a login "
+            "(HTTP 401); check the proxy settings.",
+        ),
         (
             json_answer({"error": "User bob has no permission"}, 403),
             NotAllowed,

@@ -384,7 +384,10 @@ def test_a_certificate_that_nobody_trusts(tls, fake):
         Transport().fetch("GET", tls, timeout=5, limit=LIMIT)
     assert str(error.value).startswith(f"The certificate of {tls} is not trusted (")
     assert "self-signed certificate" in str(error.value)
-    assert str(error.value).endswith("; add its certificate authority to the trusted ones.")
+    assert str(error.value).endswith(
+        "; add its certificate authority to the trusted ones: in the saved connection (CA file), or "
+        "in QGIS's Options, Authentication, Manage Certificates."
+    )
     assert fake.requests == []
 
 
