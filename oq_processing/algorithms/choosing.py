@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..outputs.choices import SELECTING, Choices
 from .parameters import advanced, read_text, text_parameter
 
@@ -9,7 +11,7 @@ _USUAL = ("KIND", "IMT", "POE", "LOSS_TYPE")
 """What most outputs can be chosen by; the others are advanced parameters."""
 
 
-def choice_parameters(tr) -> list:
+def choice_parameters(tr, names: Sequence[str] = SELECTING) -> list:
     """Return a text parameter for each choice; all optional, so that a model can feed them."""
     words = {
         "KIND": (
@@ -70,7 +72,7 @@ def choice_parameters(tr) -> list:
             tr("Which file of an output that has several. Empty: all of the first kind."),
         ),
     }
-    found = [text_parameter(name, *words[name]) for name in SELECTING]
+    found = [text_parameter(name, *words[name]) for name in names]
     return [p if p.name() in _USUAL else advanced(p) for p in found]
 
 

@@ -92,7 +92,8 @@ def _parts(text: str) -> list[str]:
     return split_list(text) or [part for part in [text.strip(" ,;\t\n")] if part]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them, the first forty of many."""
     shown = ", ".join(names[:40])
     return shown + (f", … ({len(names)} in all)" if len(names) > 40 else "")
 
@@ -125,7 +126,7 @@ def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int
                 return [known[default]]
         if len(realizations) == 1:
             return [f"rlz-{realizations[0]}"]
-        raise InvalidChoice(f"Choose a statistic or realization (KIND): {_listed(shown)}.")
+        raise InvalidChoice(f"Choose a statistic or realization (KIND): {listed(shown)}.")
     found: list[str] = []
     for part in _parts(text):
         wanted = part.lower()
@@ -135,21 +136,21 @@ def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int
             found += [f"rlz-{r}" for r in realizations]
             if not realizations:
                 raise InvalidChoice(
-                    f"This calculation kept no single realizations; KIND may be: {_listed(shown)}."
+                    f"This calculation kept no single realizations; KIND may be: {listed(shown)}."
                 )
         elif match := re.fullmatch(r"rlz-?(\d+)\.\.(?:rlz-?)?(\d+)", wanted):
             first, last = int(match[1]), int(match[2])
             chosen = [r for r in realizations if first <= r <= last]
             if len(chosen) != last - first + 1 or not chosen:
                 raise InvalidChoice(
-                    f"There are no realizations “{part}”; KIND may be: {_listed(shown)}."
+                    f"There are no realizations “{part}”; KIND may be: {listed(shown)}."
                 )
             found += [f"rlz-{r}" for r in chosen]
         elif _normal_kind(part) in known:
             found.append(known[_normal_kind(part)])
         else:
             raise InvalidChoice(
-                f"There is no statistic or realization “{part}”; KIND may be: {_listed(shown)}."
+                f"There is no statistic or realization “{part}”; KIND may be: {listed(shown)}."
             )
     return list(dict.fromkeys(found))
 
@@ -173,7 +174,7 @@ def match_names(text: str, names: Sequence[str], parameter: str, what: str) -> l
         name = known.get(re.sub(r"\s", "", part).lower())
         if name is None:
             raise InvalidChoice(
-                f"There is no {what} “{part}”; {parameter} may be: {_listed(names)}."
+                f"There is no {what} “{part}”; {parameter} may be: {listed(names)}."
             )
         found.append(name)
     return list(dict.fromkeys(found))
@@ -189,31 +190,55 @@ def match_poes(text: str, poes: Sequence[float], time: float | None) -> list[flo
         return list(poes)
     found = []
     for part in _parts(text):
-        match = re.fullmatch(r"([0-9.]+(?:e-?[0-9]+)?)\s*(%|y|yr|years?)?", part, re.I)
-        number = _number(match[1]) if match else None
-        if match is None or number is None:
-            raise InvalidChoice(
-                f"“{part}” is no probability of exceedance; write 0.1, 10% or 475y (POE)."
-            )
-        unit = (match[2] or "").lower()
-        if unit.startswith("y"):
-            if time is None:
-                raise InvalidChoice("This calculation has no investigation time; give POE as 0.1.")
-            distance = {p: _distance(return_period(p, time), number) for p in poes}
-            tolerance = SAME_PERIOD
-        else:
-            wanted = number / 100 if unit == "%" else number
-            distance = {p: _distance(p, wanted) for p in poes}
-            tolerance = SAME_POE
-        # the nearest, not the first that is near: 2475 and 2500 years may both be there
-        nearest = min(distance, key=lambda p: distance[p], default=None)
-        if nearest is None or distance[nearest] > tolerance:
+        nearest, _ = _read_poe(part, poes, time)
+        if nearest is None:
             raise InvalidChoice(
                 f"There is no probability of exceedance “{part}”; POE may be: "
-                f"{_listed([poe_text(p, time) for p in poes])}."
+                f"{listed([poe_text(p, time) for p in poes])}."
             )
         found.append(nearest)
     return list(dict.fromkeys(found))
+
+
+def any_poes(text: str, poes: Sequence[float], time: float | None) -> list[float]:
+    """Return the chosen probabilities of exceedance, written as for :func:`match_poes`.
+
+    Those near one of ``poes`` are that one; any other may be chosen as well. Raises
+    :class:`InvalidChoice` for what is none.
+    """
+    found = []
+    for part in _parts(text):
+        nearest, wanted = _read_poe(part, poes, time)
+        if not 0 < wanted < 1:
+            raise InvalidChoice(f"“{part}” is no probability between 0 and 1 (POE).")
+        found.append(wanted if nearest is None else nearest)
+    return list(dict.fromkeys(found))
+
+
+def _read_poe(part: str, poes: Sequence[float], time: float | None) -> tuple[float | None, float]:
+    """Return the one of ``poes`` that is meant, None if there is none, and what was written."""
+    match = re.fullmatch(r"([0-9.]+(?:e-?[0-9]+)?)\s*(%|y|yr|years?)?", part, re.I)
+    number = _number(match[1]) if match else None
+    if match is None or number is None:
+        raise InvalidChoice(
+            f"“{part}” is no probability of exceedance; write 0.1, 10% or 475y (POE)."
+        )
+    unit = (match[2] or "").lower()
+    if unit.startswith("y"):
+        if time is None:
+            raise InvalidChoice("This calculation has no investigation time; give POE as 0.1.")
+        wanted = -math.expm1(-time / number) if number else 1.0
+        distance = {p: _distance(return_period(p, time), number) for p in poes}
+        tolerance = SAME_PERIOD
+    else:
+        wanted = number / 100 if unit == "%" else number
+        distance = {p: _distance(p, wanted) for p in poes}
+        tolerance = SAME_POE
+    # the nearest, not the first that is near: 2475 and 2500 years may both be there
+    nearest = min(distance, key=lambda p: distance[p], default=None)
+    if nearest is None or distance[nearest] > tolerance:
+        return None, wanted
+    return nearest, wanted
 
 
 def poe_text(poe: float, time: float | None) -> str:

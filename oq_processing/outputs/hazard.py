@@ -1,47 +1,204 @@
-"""Hazard maps: ground motion with a given probability of exceedance at each site."""
+"""Hazard at sites: what curves, maps and spectra share, and hazard maps.
+
+All of them are arrays of a statistic or realization, an IMT, and as many values per site, which the
+server gives apart from the coordinates of the sites.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import InvalidChoice, InvalidOutput
+from ..engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from .choices import Choices, match_kinds, match_names, match_poes, nearest_475
 from .output_type import OutputType
 from .quantities import imt_order, imt_unit, kind_label, percent, return_period, years
-from .sites import Sites, cell_polygons, polygons_wkb, read_sites
-from .source import Source
-from .table import (
-    MAX_COLUMNS,
-    NONE,
-    POINT,
-    POLYGON,
-    REAL,
-    TEXT,
-    Block,
-    Column,
-    Style,
-    Table,
-    blocks_of,
-    point_array,
-    rows_per_block,
+from .site_table import (
+    LongFormat,
+    of_first_imt,
+    one_unit,
+    refuse_many,
+    site_table,
+    title_of_all,
+    wanted_column,
 )
+from .source import Source
+from .table import REAL, TEXT, Column, Table
 
 if TYPE_CHECKING:
     from .table import Array
 
-STANDARD_G = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)
-"""Class limits in g that make maps of acceleration comparable with each other."""
-
-GROUND_MOTION_RAMP = "YlOrRd"
+MANY_REALIZATIONS = 20  # more of them are fetched together, with those that were not chosen
+SHOWN_REALIZATIONS = 10  # of which the log tells path and weight
 
 
-def acceleration_style(column: Column) -> Style:
-    """Return how a column of ground motion is drawn: comparable classes for accelerations."""
-    if column.unit == "g":
-        return Style(column.name, "standard", STANDARD_G, GROUND_MOTION_RAMP)
-    return Style(column.name, "pretty", (), GROUND_MOTION_RAMP)
+@dataclass(frozen=True)
+class Hazard:
+    """What a calculation has of hazard: there to be chosen from.
+
+    ``levels``: the intensities of the curves by IMT (PGA first, then SA by period); ``poes`` those
+    of maps and spectra; ``time``: years that probabilities refer to, None if unknown;
+    ``realizations``: what the server kept of them, with branch path and weight as text.
+    """
+
+    levels: dict[str, tuple[float, ...]]
+    poes: tuple[float, ...]
+    time: float | None
+    statistics: tuple[str, ...]
+    realizations: dict[int, str]
+
+    def kinds(self, choices: Choices) -> list[str]:
+        """Return the chosen statistics and realizations; raises :class:`InvalidChoice`."""
+        return match_kinds(choices.kind, self.statistics, list(self.realizations))
+
+    def imts(self, choices: Choices) -> list[str]:
+        """Return the chosen IMTs; raises :class:`InvalidChoice`."""
+        return match_names(choices.imt, list(self.levels), "IMT", "intensity measure type")
+
+    def label(self, kind: str) -> str:
+        """Return a kind as people write it: ``Realization 3 (b1~b2, weight 0.25)``."""
+        about = self.realizations.get(int(kind[4:])) if kind.startswith("rlz-") else None
+        return f"{kind_label(kind)} ({about})" if about else kind_label(kind)
+
+    def within(self) -> str:
+        """Return the time that probabilities refer to: `` in 50 years``, "" if unknown."""
+        return f" in {_duration(self.time)}" if self.time else ""
+
+
+def _duration(time: float) -> str:
+    return f"{years(time)} year{'' if time == 1 else 's'}"
+
+
+def read_hazard(source: Source) -> Hazard:
+    """Return what the calculation has of hazard, by its parameters and logic tree.
+
+    ``GET /v1/calc/N/extract/oqparam`` and ``…/realizations``. Raises :class:`InvalidOutput` where
+    no intensity measure types are told.
+    """
+    parameters = source.oqparam
+    by_imt = parameters.get("hazard_imtls") or parameters.get("risk_imtls") or {}
+    if not by_imt:
+        raise InvalidOutput(
+            f"Calculation {source.calculation.id} does not tell the intensity measure types "
+            f"of its {source.output.name}."
+        )
+    # with amplification all curves have the levels of the soil
+    soil = parameters.get("soil_intensities")
+    statistics = ["mean"] if parameters.get("mean", True) else []
+    statistics += ["std"] if parameters.get("std") else []
+    statistics += [f"quantile-{q}" for q in parameters.get("quantiles") or ()]
+    statistics += ["max"] if parameters.get("max") else []
+    return Hazard(
+        {imt: _numbers(soil or by_imt[imt]) for imt in sorted(by_imt, key=imt_order)},
+        _numbers(parameters.get("poes") or ()),
+        source.investigation_time,
+        tuple(statistics),
+        _realizations(source),
+    )
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _realizations(source: Source) -> dict[int, str]:
+    """Return the realizations that the server kept, with branch path and weight as text."""
+    try:
+        array = source.npz("realizations").array("array")
+    except (NotFound, ServerFault):
+        return {}
+    # event based calculations do not keep the only one either
+    only = len(array) == 1 and not source.calculation.mode.startswith(("event_based", "ebrisk"))
+    if not only and not source.oqparam.get("individual_rlzs"):
+        return {}
+    names = array.dtype.names or ()
+    found = {}
+    for row in array:
+        about = [row["branch_path"].decode("utf-8", "replace")] if "branch_path" in names else []
+        about += [f"weight {row['weight']:.4g}"] if "weight" in names else []
+        found[int(row["rlz_id"])] = ", ".join(about)
+    return found
+
+
+def fetch(
+    source: Source,
+    what: str,
+    kinds: Sequence[str],
+    values: dict[str, int],
+    site_index: int | None = None,
+) -> dict[tuple[str, str], Array]:
+    """Return the chosen arrays by kind and IMT, shape (sites, values), single precision.
+
+    ``GET /v1/calc/N/extract/WHAT?kind=&imt=[&site_id=]``, ``what`` being ``hcurves`` or ``hmaps``;
+    ``values``: IMT → how many values a site has; ``site_index``: the row of a single site. Raises
+    :class:`InvalidChoice` for realizations that were not kept, :class:`InvalidOutput` where the
+    answer does not hold what was asked for.
+    """
+    single = [kind for kind in kinds if kind.startswith("rlz-")]
+    together = len(single) > MANY_REALIZATIONS
+    found = {}
+    for imt, count in values.items():
+        query = {"imt": imt}
+        if site_index is not None:
+            query["site_id"] = str(site_index)
+        npz = None
+        for kind in kinds:
+            member = f"rlz-{int(kind[4:]):03d}" if kind in single else kind
+            if kind not in single or not together:
+                npz = _extract(source, what, kind, query)
+            elif npz is None or member not in npz:
+                npz = _extract(source, what, "rlzs", query)
+            if member not in npz:
+                # an unknown kind is answered with 200 and nothing inside
+                raise InvalidOutput(
+                    f"Calculation {source.calculation.id} has no “{kind}” of {imt} in its "
+                    f"{source.output.name}; the server answered with nothing."
+                )
+            array = npz.array(member)
+            if array.ndim != 3 or array.shape[1:] != (1, count):
+                raise InvalidOutput(
+                    f"“{kind}” of {imt} in {source.output.name} of calculation "
+                    f"{source.calculation.id} has the shape {array.shape}, not (sites, 1, {count})."
+                )
+            found[kind, imt] = array[:, 0]
+    lengths = {len(array) for array in found.values()}
+    if len(lengths) > 1:
+        raise InvalidOutput(
+            f"{source.output.name} of calculation {source.calculation.id} are of different numbers "
+            f"of sites: {', '.join(map(str, sorted(lengths)))}."
+        )
+    return found
+
+
+def _extract(source: Source, what: str, kind: str, query: dict[str, str]) -> Any:
+    try:
+        return source.npz(what, None, kind=kind, **query)
+    except ServerFault as error:
+        if kind.startswith("rlz") and f"{what}-rlzs" in str(error):
+            raise InvalidChoice(
+                f"Calculation {source.calculation.id} kept no single realizations "
+                f"({source.output.name}); choose a statistic by KIND."
+            ) from error
+        raise
+
+
+def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return branch path and weight of the first realizations among the columns, for the log."""
+    kinds = [k for k in dict.fromkeys(c.kind for c in columns) if k.startswith("rlz-")]
+    if not any(hazard.realizations.get(int(kind[4:])) for kind in kinds):
+        return ()
+    shown = "; ".join(hazard.label(kind) for kind in kinds[:SHOWN_REALIZATIONS])
+    more = len(kinds) - SHOWN_REALIZATIONS
+    return (shown + (f"; and {more} more realizations." if more > 0 else "."),)
+
+
+def named(kinds: Sequence[str], kind: str, name: str) -> str:
+    """Return the name of a column, with its kind where there are several."""
+    return f"{kind}-{name}" if len(kinds) > 1 else name
+
+
+# --- hazard maps
 
 
 def read_hazard_maps(source: Source, choices: Choices) -> Table:
@@ -51,96 +208,82 @@ def read_hazard_maps(source: Source, choices: Choices) -> Table:
     ``GET /v1/calc/N/extract/hmaps?kind=&imt=`` gives arrays of shape (sites, 1, PoEs); only what
     was chosen is fetched. Raises :class:`InvalidChoice` for what the calculation does not have.
     """
-    parameters = source.oqparam
-    imts = sorted(
-        parameters.get("hazard_imtls") or parameters.get("risk_imtls") or (), key=imt_order
-    )
-    poes = [float(p) for p in parameters.get("poes") or ()]
-    time = source.investigation_time
-    if not imts or not poes:
+    return _maps(source, choices, read_hazard(source))
+
+
+def read_map_statistics(source: Source, choices: Choices) -> Table:
+    """Return the hazard maps of statistics, as :func:`read_hazard_maps` does.
+
+    The type ``hmaps-stats`` is these maps without realizations, where there are several of them.
+    """
+    hazard = read_hazard(source)
+    return _maps(source, choices, replace(hazard, realizations={}))
+
+
+def chosen_poes(source: Source, choices: Choices, hazard: Hazard) -> list[float]:
+    """Return the chosen PoEs; raises :class:`InvalidOutput` where the calculation tells none."""
+    if not hazard.poes:
         raise InvalidOutput(
-            f"Calculation {source.calculation.id} does not tell the intensity measure types "
-            "and probabilities of its hazard maps."
+            f"Calculation {source.calculation.id} does not tell the probabilities of exceedance "
+            f"(poes) of its {source.output.name}."
         )
-    kinds = match_kinds(choices.kind, _statistics(parameters), _realizations(source))
-    chosen_imts = match_names(choices.imt, imts, "IMT", "intensity measure type")
-    chosen_poes = match_poes(choices.poe, poes, time)
-    count = len(kinds) * len(chosen_imts) * len(chosen_poes)
-    if count > MAX_COLUMNS and not choices.long_format:
-        raise InvalidChoice(
-            f"This would make {count} fields ({len(kinds)} statistics or realizations × "
-            f"{len(chosen_imts)} IMTs × {len(chosen_poes)} PoEs); a layer takes {MAX_COLUMNS}. "
-            "Choose fewer by KIND, IMT or POE, or use LONG_FORMAT."
-        )
-    columns: list[Column] = []
-    arrays: list[Array] = []
-    for imt in chosen_imts:
-        for kind, values in _fetch(source, kinds, imt):
-            for poe in chosen_poes:
-                columns.append(_column(kind, imt, poe, time, many=len(kinds) > 1))
-                arrays.append(values[:, 0, poes.index(poe)])
-    # the file's order: kind by kind, not IMT by IMT
-    order = sorted(range(len(columns)), key=lambda i: kinds.index(columns[i].kind))
-    columns, arrays = [columns[i] for i in order], [arrays[i] for i in order]
-    sites = read_sites(source, len(arrays[0]))
-    styled = _styled(columns, choices.style_field, time)
-    return _table(source, choices, sites, columns, arrays, styled)
+    return match_poes(choices.poe, hazard.poes, hazard.time)
 
 
-def _statistics(parameters: dict[str, object]) -> list[str]:
-    quantiles = parameters.get("quantiles") or ()
-    names = ["mean"] if parameters.get("mean", True) else []
-    names += ["std"] if parameters.get("std") else []
-    names += [f"quantile-{q}" for q in quantiles]  # type: ignore[attr-defined]
-    return names + (["max"] if parameters.get("max") else [])
-
-
-def _realizations(source: Source) -> list[int]:
-    array = source.npz("realizations").array("array")
-    if len(array) == 1 or source.oqparam.get("individual_rlzs"):
-        return [int(r) for r in array["rlz_id"]]
-    return []
-
-
-def _fetch(source: Source, kinds: list[str], imt: str) -> Iterator[tuple[str, Array]]:
-    """Yield each kind with its array (sites, 1, PoEs)."""
-    single = [k for k in kinds if k.startswith("rlz-")]
-    for kind in ["rlzs"] if len(single) > 20 else single:
-        npz = source.npz("hmaps", kind=kind, imt=imt)
-        for wanted in single if kind == "rlzs" else [kind]:
-            yield wanted, npz.array(f"rlz-{int(wanted[4:]):03d}")
+def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
+    poes = chosen_poes(source, choices, hazard)
+    kinds, imts = hazard.kinds(choices), hazard.imts(choices)
+    refuse_many(
+        choices,
+        len(kinds) * len(imts) * len(poes),
+        f"{len(kinds)} statistics or realizations × {len(imts)} IMTs × {len(poes)} PoEs",
+        "KIND, IMT or POE",
+    )
+    found = fetch(source, "hmaps", kinds, dict.fromkeys(imts, len(hazard.poes)))
+    columns, arrays = [], []
     for kind in kinds:
-        if kind not in single:
-            # an unknown statistic is answered with 200 and nothing inside
-            yield kind, source.npz("hmaps", kind=kind, imt=imt).array(kind)
+        for imt in imts:
+            for poe in poes:
+                name = named(kinds, kind, f"{imt}-{poe}")
+                columns.append(motion_column(hazard, name, "hazard map", kind, imt, poe))
+                arrays.append(found[kind, imt][:, hazard.poes.index(poe)])
+    styled = styled_motion(columns, choices.style_field, hazard.time)
+    rows = LongFormat(
+        title_of_all(source),
+        (
+            Column("kind", TEXT, "Statistic or realization"),
+            Column("imt", TEXT, "Intensity measure type"),
+            Column("poe", REAL, f"Probability of exceedance{hazard.within()}"),
+        ),
+        lambda column: (column.kind, column.imt, column.poe),
+        Column("value", REAL, "Value", one_unit(columns), quantity="hazard map"),
+    )
+    title = map_title(styled, hazard.time)
+    notes = realization_notes(hazard, columns)
+    return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
 
 
-def _column(kind: str, imt: str, poe: float, time: float | None, many: bool) -> Column:
-    name = f"{imt}-{poe:g}"
-    label = f"{kind_label(kind)} {imt}, {percent(poe)}"
-    if time:
-        label += f" in {years(time)} years"
+def motion_column(
+    hazard: Hazard, name: str, quantity: str, kind: str, imt: str, poe: float
+) -> Column:
+    """Return a column of ground motion with a given probability of exceedance."""
     return Column(
-        name=f"{kind}-{name}" if many else name,
+        name=name,
         type=REAL,
-        label=label,
+        label=f"{hazard.label(kind)} {imt}, {percent(poe)}{hazard.within()}",
         unit=imt_unit(imt),
-        quantity="hazard map",
+        quantity=quantity,
         kind=kind,
         imt=imt,
         poe=poe,
     )
 
 
-def _styled(columns: list[Column], wanted: str, time: float | None) -> Column:
-    if wanted:
-        for column in columns:
-            if column.name.lower() == wanted.lower():
-                return column
-    first = [c for c in columns if c.kind == columns[0].kind]
-    imts = [c.imt for c in first]
-    imt = "PGA" if "PGA" in imts else imts[0]
-    of_imt = [c for c in first if c.imt == imt]
+def styled_motion(columns: Sequence[Column], wanted: str, time: float | None) -> Column:
+    """Return the column to be drawn: what was wanted, else PGA at the PoE nearest 475 years."""
+    if column := wanted_column(columns, wanted):
+        return column
+    of_imt = of_first_imt(columns)
     poe = nearest_475([c.poe or 0.0 for c in of_imt], time)
     return next(c for c in of_imt if c.poe == poe)
 
@@ -153,82 +296,7 @@ def map_title(column: Column, time: float | None) -> str:
     if time is None:
         return f"{kind.capitalize()} {column.imt}{unit} ({percent(poe)})"
     period = years(return_period(poe, time))
-    return f"{period}-year {kind} {column.imt}{unit} ({percent(poe)} in {years(time)} years)"
-
-
-def _table(
-    source: Source,
-    choices: Choices,
-    sites: Sites,
-    columns: list[Column],
-    arrays: list[Array],
-    styled: Column,
-) -> Table:
-    geometry = choices.geometry if choices.geometry != "auto" else POINT
-    if geometry not in (POINT, NONE, "cell", POLYGON):
-        raise InvalidChoice("Hazard maps are sites: GEOMETRY may be auto, point, cell or none.")
-    about_sites = sites.columns()
-    provenance = source.provenance(choices)
-    provenance["calculation_sites"] = len(sites.lon)
-    xy = point_array(sites.lon, sites.lat) if geometry == POINT else None
-    wkb = None
-    if geometry in ("cell", POLYGON):
-        rings = cell_polygons(sites.lon, sites.lat)
-        wkb = partial(_polygons, rings)
-        # the narrowest: along a row, cells are the wider in degrees the nearer the pole
-        sizes = (rings[:, 2] - rings[:, 0]).min(axis=0)
-        provenance["cell_size"] = [float(size) for size in sizes]
-    title = map_title(styled, source.investigation_time)
-    kind_of_geometry = POLYGON if wkb else geometry
-    if choices.long_format:
-        site_columns = [c for c, _ in about_sites]
-        units = {c.unit for c in columns}
-        unit = units.pop() if len(units) == 1 else ""  # of PGA and PGV there is none for all
-        value = Column("value", REAL, "Value", unit, quantity="hazard map")
-        keys = (Column("kind", TEXT), Column("imt", TEXT), Column("poe", REAL))
-        return Table(
-            title=f"Hazard maps of calculation {source.calculation.id}",
-            columns=(*site_columns, *keys, value),
-            rows=len(sites.lon) * len(columns),
-            blocks=partial(_long_blocks, [a for _, a in about_sites], columns, arrays, xy, wkb),
-            geometry=kind_of_geometry,
-            style=Style("value", "quantile", (), GROUND_MOTION_RAMP),
-            provenance=provenance,
-        )
-    return Table(
-        title=title,
-        columns=(*(c for c, _ in about_sites), *columns),
-        rows=len(sites.lon),
-        blocks=partial(blocks_of, [*(a for _, a in about_sites), *arrays], xy, wkb),
-        geometry=kind_of_geometry,
-        style=acceleration_style(styled),
-        provenance=provenance,
-    )
-
-
-def _polygons(rings: Array, start: int, stop: int) -> Sequence[bytes]:
-    return polygons_wkb(rings[start:stop])
-
-
-def _long_blocks(site_arrays, columns, arrays, xy, wkb):  # type: ignore[no-untyped-def]
-    """Yield one row per column and site."""
-    import numpy as np
-
-    size = rows_per_block(len(site_arrays) + 4)
-    for column, array in zip(columns, arrays):
-        for start in range(0, len(array), size):
-            stop = min(start + size, len(array))
-            rows = stop - start
-            keys = (
-                np.full(rows, column.kind),
-                np.full(rows, column.imt),
-                np.full(rows, column.poe),
-            )
-            yield Block(
-                (*(a[start:stop] for a in site_arrays), *keys, array[start:stop]),
-                None if xy is None else xy[start:stop],
-                None if wkb is None else wkb(start, stop),
-            )
+    return f"{period}-year {kind} {column.imt}{unit} ({percent(poe)} in {_duration(time)})"
 
 
 OUTPUTS = {
@@ -237,5 +305,11 @@ OUTPUTS = {
         geometry="point, cell",
         choices=("KIND", "IMT", "POE"),
         about="Ground motion with a given probability of exceedance, at each site.",
-    )
+    ),
+    "hmaps-stats": OutputType(
+        read=read_map_statistics,
+        geometry="point, cell",
+        choices=("KIND", "IMT", "POE"),
+        about="Mean, quantiles and other statistics of the hazard maps, at each site.",
+    ),
 }

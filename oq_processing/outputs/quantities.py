@@ -22,6 +22,9 @@ _UNITS = {
     "DispProb": "probability",
 }
 
+PEOPLE = {"occupants", "residents", "injured", "affectedpop", "fatalities", "homeless"}
+"""Loss types and consequences that count people."""
+
 
 def imt_unit(imt: str) -> str:
     """Return the unit of an intensity measure type; "" if unknown, never a guess."""
@@ -71,3 +74,9 @@ def kind_label(kind: str) -> str:
     if kind.startswith("rlz-"):
         return f"Realization {int(kind[4:])}"
     return {"std": "Standard deviation", "max": "Maximum", "mean": "Mean"}.get(kind, kind)
+
+
+def loss_words(loss_type: str) -> str:
+    """Return a loss type as people write it: ``structural_ins`` is *insured structural*."""
+    insured, base = loss_type.endswith("_ins"), re.sub(r"_ins$", "", loss_type)
+    return ("insured " if insured else "") + base.replace("_", " ").replace("+", " + ")

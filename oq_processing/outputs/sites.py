@@ -44,33 +44,44 @@ def read_sites(source: Source, rows: int) -> Sites:
     where the length differs, that of the calculation it is based on. Raises
     :class:`InvalidOutput` when neither fits: values must not land on other sites.
     """
-    import numpy as np
-
     lengths = []
     for owner in (source.calculation.id, source.parent_id):
         if owner is None:
             continue
         try:
-            array = source.npz("sitecol", owner).array("array")
+            sites = read_own_sites(source, owner)
         except (NotFound, ServerFault):
             continue
-        lengths.append(len(array))
-        if len(array) != rows:
-            continue
-        names = array.dtype.names or ()
-        depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
-        custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
-        return Sites(array["sids"], array["lon"], array["lat"], depth, custom)
+        if len(sites.lon) == rows:
+            return sites
+        lengths.append(len(sites.lon))
     raise InvalidOutput(
         f"Calculation {source.calculation.id} has {rows} rows of {source.output.name} but "
         f"{' and '.join(map(str, lengths)) or 'no'} sites; they cannot be located."
     )
 
 
+def read_own_sites(source: Source, calculation_id: int | None = None) -> Sites:
+    """Return the sites of the calculation itself, unless another is given.
+
+    They are those of every output that the server lists for the calculation: it does so only for
+    arrays that the calculation holds itself.
+    """
+    import numpy as np
+
+    array = source.npz("sitecol", calculation_id).array("array")
+    names = array.dtype.names or ()
+    depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
+    custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
+    return Sites(array["sids"], array["lon"], array["lat"], depth, custom)
+
+
 def cell_polygons(lon: Array, lat: Array) -> Array:
     """Return the corners of the cell of each site of a grid, shape (rows, 5, 2), in degrees.
 
-    The grid has rows of equal latitude. Raises :class:`InvalidChoice` where the sites are no grid.
+    The grid has rows of equal latitude. At the antimeridian cells reach beyond 180 degrees, where
+    their neighbours begin, so that none is torn. Raises :class:`InvalidChoice` where the
+    sites are no grid.
     """
     import numpy as np
 
@@ -96,6 +107,8 @@ def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
         off: Array = np.abs(steps / usual - np.round(steps / usual))
         return off
 
+    if crosses_antimeridian(lon):
+        lon = lon % 360
     row = np.round(lat, 4)
     order = np.lexsort((lon, row))
     same_row = np.diff(row[order]) == 0
@@ -113,6 +126,13 @@ def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
             widths = np.full(len(lon), width) if by_degrees else shrunk_width / cosine
             return widths, height
     raise InvalidChoice("These sites are no regular grid; use GEOMETRY=point.")
+
+
+def crosses_antimeridian(lon: Array) -> bool:
+    """Tell whether sites lie on both sides of 180 degrees and not all around the world."""
+    import numpy as np
+
+    return bool(len(lon) > 1 and np.diff(np.sort(lon)).max() > 180)
 
 
 def polygons_wkb(rings: Array) -> Sequence[bytes]:

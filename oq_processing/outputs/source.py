@@ -43,6 +43,12 @@ class Source:
         return float(value) if value else None
 
     @property
+    def risk_time(self) -> float | None:
+        """Years that losses and damage refer to; None where there are none."""
+        value = self.oqparam.get("risk_investigation_time") or self.investigation_time
+        return float(value) if value else None
+
+    @property
     def parent_id(self) -> int | None:
         """The calculation that this one is based on, if any."""
         value = self.oqparam.get("hazard_calculation_id") or self.calculation.parent_id

@@ -26,7 +26,9 @@ class Column:
     """A column and what it means; nobody has to read that out of its name.
 
     ``type`` is INTEGER, REAL, TEXT, DATETIME (values are aware ``datetime``) or BOOLEAN;
-    ``label`` is what people read; ``unit`` is "" if unknown.
+    ``label`` is what people read; ``unit`` is "" if unknown. ``poe`` is the probability that values
+    are exceeded with; ``level`` the intensity, in the unit of ``imt``, that is exceeded with the
+    probability that values are.
     ``additive`` tells whether values of several sites or assets may be summed.
     """
 
@@ -39,6 +41,7 @@ class Column:
     kind: str = ""
     imt: str = ""
     poe: float | None = None
+    level: float | None = None
     loss_type: str = ""
     damage_state: str = ""
 
@@ -54,8 +57,9 @@ class Column:
         for key in ("label", "unit", "quantity", "kind", "imt", "loss_type", "damage_state"):
             if value := getattr(self, key):
                 known[key] = value
-        if self.poe is not None:
-            known["poe"] = self.poe
+        for key in ("poe", "level"):
+            if (number := getattr(self, key)) is not None:
+                known[key] = number
         return known
 
 

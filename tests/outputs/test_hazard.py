@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
+from oq_processing.outputs import catalogue
 from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.hazard import STANDARD_G, map_title, read_hazard_maps
+from oq_processing.outputs.hazard import map_title, read_hazard_maps, read_map_statistics
+from oq_processing.outputs.styles import STANDARD_G
 from oq_processing.outputs.table import INTEGER, POINT, POLYGON, TEXT, Column
 
 PARAMETERS = {
@@ -339,13 +341,43 @@ def test_styled_field(maps, choices, field, breaks):
         (
             Column("x", unit="cm/s", kind="quantile-0.5", imt="PGV", poe=0.0021),
             1.0,
-            "476-year median PGV [cm/s] (0.21% in 1 years)",
+            "476-year median PGV [cm/s] (0.21% in 1 year)",
         ),
         (Column("x", kind="rlz-3", imt="EAS(1.0)", poe=0.5), None, "Realization 3 EAS(1.0) (50%)"),
     ],
 )
 def test_title(column, time, title):
     assert map_title(column, time) == title
+
+
+def test_names_of_fields_are_those_of_the_csv(hazard_source, sites, rows_of):
+    parameters = {"hazard_imtls": {"PGA": [1]}, "poes": [0.09999995, 0.1], "mean": True}
+    values = {("mean", "PGA"): [[1, 2]]}
+    table = read_hazard_maps(hazard_source(parameters, values, {5: sites([0], [0])}), Choices())
+    assert columns(table, rows_of)["PGA-0.09999995"] == (1.0,)
+    assert columns(table, rows_of)["PGA-0.1"] == (2.0,)
+
+
+def test_statistics_alone(maps, rows_of):
+    kept = {**PARAMETERS, "individual_rlzs": True}
+    table = read_map_statistics(maps(kept), Choices(kind="all", imt="PGA"))
+    assert [c.kind for c in table.columns][3::2] == ["mean", "quantile-0.15", "quantile-0.5", "max"]
+    assert columns(table, rows_of)["max-PGA-0.1"] == tuple(made_up("max", "PGA", 2)[:, 1].tolist())
+    with pytest.raises(InvalidChoice, match=r"“rlz-0”; KIND may be: mean, quantile-0\.15"):
+        read_map_statistics(maps(kept), Choices(kind="rlz-0"))
+
+
+def test_real_statistics_equal_the_csv(client, source_of, exported, logic_tree, rows_of, tmp_path):
+    members = exported(client, logic_tree, "hmaps-stats", tmp_path)
+    table = catalogue.read(source_of(logic_tree, "hmaps-stats"), Choices(kind="all"))
+    got = columns(table, rows_of)
+    assert len(members) == len(table.columns) - 3 == 8
+    for kind in ("mean", "quantile-0.05", "quantile-0.5", "quantile-0.95"):
+        stem = kind.replace("-", "_map-") if kind != "mean" else "hazard_map-mean"
+        for poe, period in (("0.1", 475), ("0.02", 2475)):
+            header, rows = members[f"{stem}-{period}y"]
+            assert header == ["lon", "lat", "PGA"]
+            assert [as_csv(v) for v in got[f"{kind}-PGA-{poe}"]] == [row[2] for row in rows]
 
 
 def test_parameters_that_tell_nothing(maps):

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs.sites import cell_polygons, grid_spacing, polygons_wkb, read_sites
+from oq_processing.outputs.sites import (
+    cell_polygons,
+    crosses_antimeridian,
+    grid_spacing,
+    polygons_wkb,
+    read_own_sites,
+    read_sites,
+)
 
 
 def km_grid(lon0, lat0, columns, rows, spacing=0.09):
@@ -125,6 +132,46 @@ def test_scattered_sites_are_no_grid():
     lon, lat = np.random.default_rng(1).random((2, 500)).round(3)
     with pytest.raises(InvalidChoice):
         grid_spacing(lon, lat)
+
+
+def test_grid_on_both_sides_of_the_antimeridian():
+    lon, lat = km_grid(179.0, 0.0, 30, 5)
+    east = np.where(lon > 180, lon - 360, lon).round(5)
+    assert east.min() < -178 < 179 < east.max()
+    order = np.argsort(east, kind="stable")  # as a region of the engine gives them
+    cells = cell_polygons(east[order], lat[order])
+    assert cells[:, :4].mean(axis=1)[:, 0] == pytest.approx(east[order], abs=1e-9)
+    sizes = cells[:, 2] - cells[:, 0]
+    assert sizes[:, 0] == pytest.approx(0.09 / np.cos(np.radians(lat[order])), abs=2e-5)
+    assert sizes[:, 1] == pytest.approx(np.full(150, 0.09), abs=2e-5)
+    # where a cell reaches beyond 180 degrees, its neighbour on the other side begins
+    row = cells[lat[order] == 0]
+    last, first = row[row[:, 0, 0] > 0][-1], row[0]
+    assert last[1, 0] - 360 == pytest.approx(first[0, 0], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("lon", "crosses"),
+    [
+        ([179.0, -179.0], True),
+        ([-170.0, 100.0, 95.0, -60.0], False),
+        ([-1.0, 1.0], False),
+        ([5.0], False),
+        ([], False),
+        (list(range(-180, 180)), False),
+    ],
+)
+def test_both_sides_of_the_antimeridian(lon, crosses):
+    assert crosses_antimeridian(np.array(lon, dtype=float)) is crosses
+
+
+def test_sites_of_the_calculation_itself(hazard_source, sites):
+    own, parent = sites([1.0, 2.0], [1.0, 1.0]), sites([7.0, 8.0], [1.0, 2.0])
+    source = hazard_source({"hazard_calculation_id": 3}, {}, {5: own, 3: parent})
+    assert read_own_sites(source).lon.tolist() == [1.0, 2.0]
+    assert read_own_sites(source, 3).lon.tolist() == [7.0, 8.0]
+    # of the same number, the calculation's own go first
+    assert read_sites(source, 2).lon.tolist() == [1.0, 2.0]
 
 
 def test_polygons_wkb():

@@ -1,0 +1,1 @@
+"""How the outputs of each family are loaded to be compared with the engine's CSV export."""
