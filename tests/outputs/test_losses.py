@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.calculation import Output
-from oq_processing.engine.client import Download
+from oq_processing.engine.client import Download, LogRecord
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.choices import Choices
@@ -294,7 +294,8 @@ def damage(risk_source):
 
 def test_a_table_of_damage(damage, rows_of):
     table = damage()
-    assert rows_of(table)[0][5:] == tuple(float(i) for i in range(9))
+    # of contents, states are missing: no fraction can be told
+    assert rows_of(table)[0][5:] == (*(float(i) for i in range(9)), 6 / (2 + 3 + 4 + 5 + 6))
     assert titles(table) == {
         "contents-no_damage": "Expected number without damage, contents, given the event "
         "[buildings]",
@@ -309,10 +310,13 @@ def test_a_table_of_damage(damage, rows_of):
         },
         "structural-losses": "Expected losses, structural, given the event [EUR]",
         "structural-fatalities": "Expected fatalities, structural, given the event [people]",
+        "structural-complete-fraction": "Fraction in state complete, structural, given the event, "
+        "derived: of all states",
     }
     states = [c.damage_state for c in table.columns if c.loss_type == "structural"]
-    assert states == ["no_damage", *STATES, "", ""]
-    assert all(c.additive for c in table.columns if c.quantity)
+    assert states == ["no_damage", *STATES, "", "", "complete"]
+    additive = [c.name for c in table.columns if c.additive]
+    assert additive == [n for n in titles(table) if n != "structural-complete-fraction"]
     assert table.style.field == "structural-complete"
     assert table.style.classification == "logarithmic"
 
@@ -378,10 +382,236 @@ def test_modal_damage_states_are_categories_by_rank(damage, rows_of):
     assert (two[0][2], two[-1][2]) == (colors[0], colors[-1])
 
 
-def test_event_based_damage_is_read_the_general_way(damage):
-    table = damage("structural-losses", "7", calculation_mode="event_based_damage")
-    assert table.column("structural-losses").label == "structural-losses"
-    assert not table.column("structural-losses").additive
+def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
+    columns = "structural-no_damage,structural-z,slide-structural-no_damage,slide-structural-z"
+    files = {
+        "avg_damages-mean_5.csv": csv_file(columns, "3,1,0,0", "1,1,1,3"),
+        "avg_damages-rlz-000_5.csv": csv_file(columns, "1,4,2,2", "0,5,1,0"),
+    }
+    source = risk_source("damages-stats", files, {**PARAMETERS, "limit_states": ["z"]})
+    table = catalogue.read(source, Choices(kind="mean,rlz-0"))
+    assert [c.name for c in table.columns][-4:] == [
+        "mean-structural-z-fraction",
+        "mean-slide-structural-z-fraction",
+        "rlz-0-structural-z-fraction",
+        "rlz-0-slide-structural-z-fraction",
+    ]
+    # of no buildings there is no fraction
+    assert [row[-4:] for row in rows_of(table)] == [(0.25, None, 0.8, 0.5), (0.5, 0.75, 1.0, 0.0)]
+    # a fraction is that of the sums, never a sum
+    same_place = {
+        name: text.replace("81.25000,28.75000", "80.50000,29.10000") for name, text in files.items()
+    }
+    source = risk_source("damages-stats", same_place, {**PARAMETERS, "limit_states": ["z"]})
+    [row] = rows_of(catalogue.read(source, Choices(aggregate_by_site=True)))
+    assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
+
+
+# --- arrays of extracts
+
+
+def array_of(values: dict[str, list[float]]) -> np.ndarray:
+    """The engine's array of assets, as its extracts have them."""
+    kinds = [("id", "S100"), ("NAME_1", "S100"), ("taxonomy", "S100"), ("lon", "f4"), ("lat", "f4")]
+    rows = [("00123", "Bagmatí".encode(), "RM", 80.08882, 29.1), ("a2", "", "W", 81.25, 28.75)]
+    array = np.zeros(2, [*kinds, *((name, "f4") for name in values)])
+    for name, column in zip((k[0] for k in kinds), zip(*rows)):
+        array[name] = column
+    for name, column in values.items():
+        array[name] = column
+    return array
+
+
+ARRAYS = {
+    "mean": array_of({"contents": [1.5, 0.1], "structural": [325.0004, 2]}),
+    "max": array_of({"contents": [9, 8], "structural": [7, 6]}),
+}
+
+
+@pytest.fixture
+def with_arrays(risk_source):
+    """A function that makes a source with an extract, whose export nobody needs to fetch."""
+
+    def make(kind="avg_losses-stats", arrays=None, what="losses_by_asset", **parameters):
+        files = {"avg_losses-mean_5.csv": csv_file("structural", "7", "8")}
+        source = risk_source(kind, files, {"calculation_mode": "classical_risk", **parameters})
+        source.client.extracts[5, what] = {**(arrays or ARRAYS), "extra": np.array(["value"])}
+        return source
+
+    return make
+
+
+def test_losses_in_full_precision(with_arrays, rows_of):
+    source = with_arrays()
+    table = catalogue.read(source, Choices())
+    names = ["asset_id", "NAME_1", "taxonomy", "lon", "lat", "contents", "structural"]
+    assert [c.name for c in table.columns] == names
+    assert [c.type for c in table.columns] == [TEXT, TEXT, TEXT, *[REAL] * 4]
+    assert rows_of(table) == [
+        (
+            "00123",
+            "Bagmatí",
+            "RM",
+            80.08882,
+            pytest.approx(29.1, 1e-12),
+            1.5,
+            pytest.approx(325.0004, 1e-7),
+        ),
+        ("a2", None, "W", 81.25, 28.75, pytest.approx(0.1, 1e-7), 2.0),
+    ]
+    [block] = table.blocks()
+    assert block.xy.tolist() == [[80.08882, 29.1], [81.25, 28.75]]
+    assert "csv" not in source.client.asked
+    assert table.provenance["members"] == ["avg_losses-mean"]
+    both = catalogue.read(source, Choices(kind="all", loss_type="structural"))
+    assert [c.name for c in both.columns][5:] == ["mean-structural", "max-structural"]
+    assert rows_of(both)[1][5:] == (2.0, 6.0)
+    assert [c.additive for c in both.columns][5:] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrays", "parameters", "used"),
+    [
+        ("avg_losses-stats", ARRAYS, {}, True),
+        # the extract leaves out sums of loss types and insured losses
+        ("avg_losses-stats", ARRAYS, {"total_losses": "structural+contents"}, False),
+        ("avg_losses-stats", ARRAYS, {"inputs": {"insurance": {"structural": "x"}}}, False),
+        ("avg_losses-stats", ARRAYS, {"inputs": {"exposure": ["x"]}}, True),
+        # statistics that are computed when they are exported
+        ("avg_losses-stats", {"rlz-000": ARRAYS["max"]}, {}, False),
+        ("avg_losses-rlzs", {"rlz-000": ARRAYS["max"]}, {}, True),
+        # realizations beside statistics are in the export only
+        ("avg_losses-rlzs", ARRAYS, {}, False),
+    ],
+)
+def test_an_extract_is_used_where_it_is_what_the_export_holds(
+    with_arrays, rows_of, kind, arrays, parameters, used
+):
+    source = with_arrays(kind, arrays, **parameters)
+    table = catalogue.read(source, Choices())
+    assert ("csv" in source.client.asked) is not used
+    assert [c.name for c in table.columns][5:] == (["contents"] if used else []) + ["structural"]
+    expected = arrays.get("mean", ARRAYS["max"])["structural"].tolist() if used else [7.0, 8.0]
+    assert [row[-1] for row in rows_of(table)] == expected
+
+
+def test_realizations_beside_statistics_are_not_taken_for_the_only_one(with_arrays):
+    source = with_arrays("avg_losses-rlzs", {"rlz-000": ARRAYS["max"]})
+    source.client.outputs = lambda _: [Output(1, "avg_losses-stats", "S", ("csv",))]
+    catalogue.read(source, Choices())
+    assert "csv" in source.client.asked
+
+
+def test_modal_damage_states_are_in_the_export_only(with_arrays):
+    about = {**PARAMETERS, "modal_damage_state": True}
+    source = with_arrays("damages-stats", ARRAYS, "damages-stats", **about)
+    catalogue.read(source, Choices())
+    assert "csv" in source.client.asked
+
+
+def test_losses_per_year_are_derived(with_arrays, rows_of):
+    table = catalogue.read(with_arrays(investigation_time=50), Choices(loss_type="structural"))
+    assert titles(table) == {
+        "structural": "Average structural loss in 50 years [EUR]",
+        "structural-per-year": "Average structural loss per year, derived: divided by 50 [EUR]",
+    }
+    assert rows_of(table)[1][5:] == (2.0, pytest.approx(0.04, 1e-7))
+    assert table.column("structural-per-year").additive
+    assert (table.style.field, table.title) == (
+        "structural",
+        "Average structural loss in 50 years [EUR]",
+    )
+    of_one_year = catalogue.read(with_arrays(investigation_time=1), Choices())
+    assert list(titles(of_one_year)) == ["contents", "structural"]
+    maximum = catalogue.read(with_arrays(investigation_time=50), Choices(kind="max"))
+    assert maximum.column("structural-per-year").label == (
+        "Average structural loss per year, maximum, derived: divided by 50"
+    )
+    assert not maximum.column("structural-per-year").additive
+
+
+def test_losses_of_chosen_assets_summed_by_site(with_arrays, rows_of):
+    table = catalogue.read(with_arrays(), Choices(taxonomy="W", aggregate_by_site=True))
+    assert rows_of(table) == [(None, "W", 81.25, 28.75, pytest.approx(0.1, 1e-7), 2.0, 1)]
+    assert table.title == "Mean structural loss, by site [EUR]"
+    with pytest.raises(InvalidChoice, match="the maximum of a total is not the sum"):
+        catalogue.read(with_arrays(), Choices(kind="max", aggregate_by_site=True))
+
+
+def test_assets_of_the_exposure_that_have_no_losses(with_arrays):
+    def notes(*messages):
+        source = with_arrays()
+        source.client.log = lambda *_: [LogRecord("", "INFO", "", text) for text in messages]
+        return catalogue.read(source, Choices()).notes
+
+    read = "Read 1_002 assets in 0.01s from /data/exposure.csv"
+    assert notes("Running", read) == (
+        "2 of the 1,002 assets of the exposure: no others are in the results.",
+    )
+    assert notes("Read 1 assets in 0s", "Read 1 assets in 0s") == ()
+    assert notes("Running") == ()
+
+
+def test_too_many_fields(with_arrays):
+    arrays = {f"rlz-{i:03d}": array_of({"structural-slight": [1, 2]}) for i in range(500)}
+    source = with_arrays("damages-rlzs", arrays, "damages-rlzs", **PARAMETERS)
+    with pytest.raises(InvalidChoice, match="has 505 fields so chosen"):
+        catalogue.read(source, Choices(kind="rlzs"))
+    assert len(catalogue.read(source, Choices(kind="rlz-5..499")).columns) == 500
+
+
+def test_text_among_the_numbers(losses):
+    files = {"avg_losses-mean_5.csv": csv_file("structural", "1", "many")}
+    with pytest.raises(InvalidOutput, match="the column structural does not hold numbers"):
+        losses(files=files)
+
+
+DAMAGED = {
+    f"rlz-00{r}": array_of(
+        {
+            "structural-no_damage": [3, 4],
+            "structural-slight": [0.5 + r, 0.25],
+            "structural-complete": [0.125, 0.75],
+            "structural-losses": [100, 200],
+        }
+    )
+    for r in range(2)
+}
+
+
+def test_event_based_damage_is_that_of_the_risk_investigation_time(with_arrays, rows_of):
+    source = with_arrays(
+        "damages-rlzs",
+        DAMAGED,
+        "damages-rlzs",
+        calculation_mode="event_based_damage",
+        limit_states=["slight", "complete"],
+        investigation_time=2,
+        risk_investigation_time=50,
+        ses_per_logic_tree_path=10,
+    )
+    with pytest.raises(InvalidOutput, match="does not tell the years and the number of its events"):
+        catalogue.read(source, Choices(kind="rlz-1"))
+    source.client.extracts[5, "num_events"] = {"num_events": np.array(48)}
+    source.client.extracts[5, "realizations"] = {"array": np.zeros(2)}
+    table = catalogue.read(source, Choices(kind="rlz-1"))
+    # 48 events of 2 realizations in 20 years each, in 50 years
+    factor = 48 / 2 / 20 * 50
+    assert table.provenance["scaled_by"] == factor == 60
+    assert titles(table) == {
+        "structural-slight": "Expected number in state slight, structural, in 50 years, "
+        "realization 1 [buildings]",
+        "structural-complete": "Expected number in state complete, structural, in 50 years, "
+        "realization 1 [buildings]",
+        "structural-losses": "Expected losses, structural, in 50 years, realization 1 [EUR]",
+    }
+    assert [row[5:] for row in rows_of(table)] == [(90, 7.5, 6000), (15, 45, 12000)]
+    assert all(c.additive for c in table.columns if c.quantity)
+    assert table.style.field == "structural-complete"
+    assert "aggrisk counts the events of each realization" in table.notes[-1]
+    assert "csv" not in source.client.asked
+    summed = catalogue.read(source, Choices(kind="rlz-0", tag_filter="taxonomy=*"))
+    assert rows_of(summed)[0][5] == 30
 
 
 def test_the_word_for_losses_finds_them():
@@ -403,9 +633,10 @@ def risk_cases(engine_python):
     return found
 
 
-def check_against_csv(table, member, rows_of, form: str) -> None:
+def check_against_csv(table, member, rows_of, digits: int) -> None:
+    """The values are those of the CSV, rounded to its digits; derived columns are not in it."""
     header, rows = member
-    assert [c.name for c in table.columns] == header
+    assert [c.name for c in table.columns][: len(header)] == header
     assert table.rows == len(rows)
     for got, wanted in zip(rows_of(table), rows):
         for column, value, text in zip(table.columns, got, wanted):
@@ -414,7 +645,7 @@ def check_against_csv(table, member, rows_of, form: str) -> None:
             elif column.name in ("lon", "lat"):
                 assert f"{value:.5f}" == text
             else:
-                assert format(value, form) == text
+                assert value == pytest.approx(float(text), rel=0.51 * 10**-digits)
 
 
 def test_losses_of_the_engine(
@@ -426,14 +657,23 @@ def test_losses_of_the_engine(
     table = catalogue.read(source, Choices())
     [(name, member)] = exported(client, number, "avg_losses-stats", tmp_path).items()
     assert name == "avg_losses-mean"
-    check_against_csv(table, member, rows_of, ".5E")
+    check_against_csv(table, member, rows_of, 5)
     assert table.rows == 6
     assert table.title == "Average structural loss in 50 years [USD]"
     # the same in full precision
     losses = source.npz("losses_by_asset").array("mean")
-    assert losses["id"].tolist() == [row[0].encode() for row in rows_of(table)]
-    values = [row[-1] for row in rows_of(table)]
-    assert values == pytest.approx(losses["structural"].tolist(), rel=1e-5)
+    names = [c.name for c in table.columns]
+    rows = [dict(zip(names, row)) for row in rows_of(table)]
+    assert losses["id"].tolist() == [row["asset_id"].encode() for row in rows]
+    assert losses["structural"].tolist() == [row["structural"] for row in rows]
+    assert [row["structural-per-year"] for row in rows] == pytest.approx(
+        [row["structural"] / 50 for row in rows]
+    )
+    sites = catalogue.read(source, Choices(aggregate_by_site=True))
+    names = [c.name for c in sites.columns]
+    sums = [dict(zip(names, row)) for row in rows_of(sites)]
+    assert sum(row["assets"] for row in sums) == 6
+    assert sum(row["structural"] for row in sums) == pytest.approx(losses["structural"].sum())
 
 
 def test_damage_of_the_engine(
@@ -444,7 +684,38 @@ def test_damage_of_the_engine(
     table = catalogue.read(source_of(number, "damages"), Choices())
     [(name, member)] = exported(client, number, "damages-rlzs", tmp_path).items()
     assert name == "avg_damages-rlz-000"
-    check_against_csv(table, member, rows_of, ".6E")
+    check_against_csv(table, member, rows_of, 6)
     assert table.title == "Expected number in state LS2, structural, given the event [buildings]"
     # each building is in one state
-    assert [sum(row[4:]) for row in rows_of(table)] == [3000.0, 1000.0, 2000.0]
+    numbers = [sum(row[4:-1]) for row in rows_of(table)]
+    assert numbers == pytest.approx([3000.0, 1000.0, 2000.0])
+    assert [row[-1] for row in rows_of(table)] == pytest.approx(
+        [row[-2] / sum(row[4:-1]) for row in rows_of(table)]
+    )
+
+
+def test_event_based_damage_of_the_engine(
+    calculations, risk_cases, client, source_of, exported, rows_of, tmp_path
+):
+    number = calculations(str(risk_cases / "event_based_damage/case_13"), "job_a.ini")
+    table = catalogue.read(source_of(number, "damages-rlzs"), Choices())
+    assert table.title == "Expected number in state LS2, structural, in 50 years [buildings]"
+    # 42 events in 1,000 years
+    assert table.provenance["scaled_by"] == pytest.approx(42 / 20)
+    names = [c.name for c in table.columns]
+    values = dict(zip(names, zip(*rows_of(table))))
+    # the export has the consequences
+    [(header, cells)] = exported(client, number, "damages-rlzs", tmp_path).values()
+    for name, texts in zip(header, zip(*cells)):
+        if name == "structural-losses":
+            assert values[name] == pytest.approx([float(text) for text in texts], rel=0.51e-6)
+        elif name == "asset_id":
+            assert values[name] == texts
+    # damage states have no export: they are those of which aggrisk has the sums
+    [(header, [total])] = exported(client, number, "aggrisk", tmp_path).values()
+    sums = {
+        f"structural-{name}": float(text) for name, text in zip(header, total) if name[:2] == "LS"
+    }
+    sums["structural-losses"] = float(total[header.index("losses_value")])
+    assert [n for n in names if n.startswith("structural")] == list(sums)
+    assert {n: sum(values[n]) for n in sums} == pytest.approx(sums, rel=1e-5)
