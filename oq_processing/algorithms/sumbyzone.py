@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from qgis.core import (
@@ -24,35 +23,32 @@ from qgis.core import (
     QgsRectangle,
     QgsSpatialIndex,
     QgsVectorLayer,
-    QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import NULL, QDate, QDateTime, Qt, QTime, QVariant
+from qgis.PyQt.QtCore import NULL
 
 from ..engine.errors import EngineError, InvalidChoice
-from ..layers import metadata, sink, style
-from ..layers.collect import ColumnValues
+from ..layers import metadata, style
 from ..outputs.choices import split_list
 from ..outputs.losses import LOSS_RAMP
 from ..outputs.quantities import kind_label
-from ..outputs.table import (
-    BOOLEAN,
-    INTEGER,
-    POLYGON,
-    REAL,
-    TEXT,
-    Block,
-    Column,
-    Style,
-    Table,
-    rows_per_block,
-)
+from ..outputs.table import INTEGER, POLYGON, REAL, Column, Style, Table
 from .base import BaseAlgorithm, tr
-from .parameters import InvalidParameter, refuse_dead_layer, with_help
+from .parameters import refuse_dead_layer, with_help
 from .reporter import Reporter
 from .styling import read_style, style_parameters
+from .zones import (
+    POINTS_WANTED,
+    POLYGONS_WANTED,
+    ZONES,
+    Zone,
+    ZoneLayer,
+    own_columns,
+    read_layer,
+    read_zones,
+    write_zones,
+)
 
 INPUT = "INPUT"
-ZONES = "ZONES"
 FIELDS = "FIELDS"
 OUTPUT = "OUTPUT"
 POINTS = "points"
@@ -72,14 +68,6 @@ class SumRequest:
     about: dict
     fields: list[str]
     style: style.StyleChoices
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A polygon of the user with its attributes."""
-
-    geometry: QgsGeometry
-    attributes: list
 
 
 class SumByZone(BaseAlgorithm):
@@ -151,21 +139,8 @@ class SumByZone(BaseAlgorithm):
 
     def validate(self, parameters, context) -> SumRequest:
         refuse_dead_layer(parameters.get(OUTPUT), context)
-        sources = []
-        for name, what in ((INPUT, "point"), (ZONES, "polygon")):
-            source = self.parameterAsSource(parameters, name, context)
-            if source is None:
-                raise InvalidParameter(f"{name} is no {what} layer: {parameters.get(name)}.")
-            sources.append(source)
-        points, zones = sources
-        for source, name, kind, what in (
-            (points, INPUT, QgsWkbTypes.GeometryType.PointGeometry, "points"),
-            (zones, ZONES, QgsWkbTypes.GeometryType.PolygonGeometry, "polygons"),
-        ):
-            if QgsWkbTypes.geometryType(source.wkbType()) != kind:
-                raise InvalidParameter(f"{name} must hold {what}; {source.sourceName()} does not.")
-            if not source.sourceCrs().isValid():
-                raise InvalidParameter(f"{name} has no coordinate system: {source.sourceName()}.")
+        points = read_layer(self, parameters, INPUT, context, POINTS_WANTED)
+        zones = read_layer(self, parameters, ZONES, context, POLYGONS_WANTED)
         about = _about(parameters.get(INPUT), context)
         return SumRequest(
             points,
@@ -192,9 +167,7 @@ class SumByZone(BaseAlgorithm):
     def _sum(self, request: SumRequest, report: Reporter, parameters, context) -> dict:
         import numpy as np
 
-        zones = [
-            Zone(QgsGeometry(f.geometry()), f.attributes()) for f in request.zones.getFeatures()
-        ]
+        zones = read_zones(request.zones)
         report.phase(f"Summing on {len(zones)} zones")
         owners, values, several = _locate(request, zones, report, context)
         outside = int(np.count_nonzero(owners < 0))
@@ -206,37 +179,10 @@ class SumByZone(BaseAlgorithm):
         _tell(report, request, values, sums, outside, several)
         table = _table(request, zones, sums, counts)
         wanted = style.merged(table, request.style)
-        collected = ColumnValues(table, wanted.field)
-
-        def finish(layer, first: int) -> None:
-            metadata.describe(layer, table, first)
-            column = table.column(wanted.field)
-            style.apply(layer, first, table, column, wanted, collected.array(), request.style)
-            for problem in (style.store(layer), metadata.store(layer)):
-                if problem:
-                    report.warn(problem)
-
-        def progress(share: float) -> None:
-            report.wait.check()
-            report.progress(80 + 20 * share)
-
-        written = sink.write(
-            self,
-            parameters,
-            OUTPUT,
-            context,
-            collected.table,
-            finish,
-            progress,
-            QgsWkbTypes.multiType(QgsWkbTypes.flatType(request.zones.wkbType())),
-            request.zones.sourceCrs(),
-        )
-        for sentence in written.renamed:
-            report.warn(sentence)
-        if context.willLoadLayerOnCompletion(written.destination):
-            context.layerToLoadOnCompletionDetails(written.destination).name = table.title
+        layer = ZoneLayer(table, wanted, request.style, request.zones)
+        written = write_zones(self, parameters, OUTPUT, context, report, layer)
         return {
-            OUTPUT: written.destination,
+            OUTPUT: written,
             IN_NO_ZONE: outside,
             IN_SEVERAL: several,
             STYLED_FIELD: wanted.field,
@@ -429,41 +375,23 @@ def _tell(report: Reporter, request: SumRequest, values, sums, outside: int, sev
 def _table(request: SumRequest, zones: list[Zone], sums, counts) -> Table:
     """Return the zones with their attributes, the sums and the number of points."""
     known = request.about.get("columns", {})
-    columns, readers = [], []
-    for i, field in enumerate(request.zones.fields()):
-        if field.name().lower() == "fid":  # the row number of a GeoPackage: the output has its own
-            continue
-        kind, convert = _type_of(field)
-        columns.append(Column(field.name(), kind, field.alias() or field.name()))
-        readers.append((i, convert))
-    own = len(columns)
+    own, columns = own_columns(request.zones), []
     for name in request.fields:
         about = {k: v for k, v in known.get(name, {}).items() if k not in ("name", "type")}
         label = f"{about.pop('label', name)}, sum"
         about["additive"] = True
         columns.append(Column(name, REAL, label, **about))
     columns.append(Column(POINTS, INTEGER, "Number of points", additive=True))
-    names = [c.name for c in columns[own:]]
-    # a zone's own field of the same name stays; ours gets a number
-    taken = {c.name for c in columns[:own]}
-    for i, name in enumerate(names):
-        number, unique = 1, name
-        while unique in taken:
-            number += 1
-            unique = f"{name}_{number}"
-        taken.add(unique)
-        if unique != name:
-            columns[own + i] = replace(columns[own + i], name=unique)
+    columns = own.beside(columns)
     drawn = request.about.get("drawn", "")
-    styled = columns[own + (request.fields.index(drawn) if drawn in request.fields else 0)]
-    values = [*sums, counts]
+    styled = columns[request.fields.index(drawn) if drawn in request.fields else 0]
     unit = f" [{styled.unit}]" if styled.unit else ""
     title = f"{styled.label.rpartition(', sum')[0]} by zone{unit}"
     return Table(
         title=title,
-        columns=tuple(columns),
+        columns=(*own.columns, *columns),
         rows=len(zones),
-        blocks=partial(_blocks, zones, readers, values, len(columns)),
+        blocks=partial(own.blocks, zones, [*sums, counts]),
         geometry=POLYGON,
         style=Style(styled.name, "logarithmic", (), LOSS_RAMP),
         provenance={
@@ -472,47 +400,3 @@ def _table(request: SumRequest, zones: list[Zone], sums, counts) -> Table:
             "summed_by_zone": request.zones.sourceName(),
         },
     )
-
-
-def _blocks(zones: list[Zone], readers, values, width: int) -> Iterator[Block]:
-    import numpy as np
-
-    size = rows_per_block(width)
-    for start in range(0, len(zones), size):
-        part = zones[start : start + size]
-        arrays = []
-        for position, convert in readers:
-            array = np.empty(len(part), dtype=object)
-            array[:] = [_converted(zone.attributes[position], convert) for zone in part]
-            arrays.append(array)
-        arrays += [v[start : start + len(part)] for v in values]
-        yield Block(tuple(arrays), wkb=[_multi(zone.geometry) for zone in part])
-
-
-def _converted(value, convert):
-    return None if value is None or value == NULL else convert(value)
-
-
-def _multi(geometry: QgsGeometry) -> bytes:
-    if geometry.isNull():
-        return QgsGeometry.fromWkt("MultiPolygon EMPTY").asWkb().data()
-    copy = QgsGeometry(geometry)
-    copy.get().dropZValue()
-    copy.get().dropMValue()
-    copy.convertToMultiType()
-    return copy.asWkb().data()
-
-
-def _type_of(field):
-    """Return the column type of a zone's field, and how its values become such."""
-    if field.type() == QVariant.Bool:
-        return BOOLEAN, bool
-    if field.type() in (QVariant.Int, QVariant.UInt, QVariant.LongLong, QVariant.ULongLong):
-        return INTEGER, int
-    return (REAL, float) if field.isNumeric() else (TEXT, _text)
-
-
-def _text(value) -> str:
-    if isinstance(value, (QDate, QDateTime, QTime)):
-        return value.toString(Qt.DateFormat.ISODate)
-    return str(value)
