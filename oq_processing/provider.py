@@ -18,6 +18,7 @@ from .algorithms.joinbytag import JoinByTag
 from .algorithms.listcalculations import ListCalculations
 from .algorithms.listoutputs import ListOutputs
 from .algorithms.loadoutputaslayer import LoadOutputAsLayer
+from .algorithms.plotoutput import PlotOutput
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
 from .algorithms.shippedmodel import ShippedModel, shipped_models
@@ -39,6 +40,7 @@ ALGORITHMS = (
     ListCalculations,
     ListOutputs,
     LoadOutputAsLayer,
+    PlotOutput,
     RunCalculation,
     RunRiskOnHazard,
     StartLocalEngine,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from qgis.core import (
     QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsCsException,
     QgsExpression,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterAuthConfig,
@@ -168,6 +170,28 @@ def read_flag(algorithm, parameters: dict, name: str, context) -> bool:
     if text in _FALSE:
         return False
     raise InvalidParameter(f"{name} must be true or false, not “{value}”.")
+
+
+def read_point(algorithm, parameters: dict, name: str, context) -> tuple[float, float] | None:
+    """Return a point as longitude and latitude in degrees of EPSG:4326, None if none was given.
+
+    A point without a reference system is in EPSG:4326. QGIS reads what was left empty, and a text
+    that is no point, as (0, 0).
+    """
+    value = _plain(algorithm, parameters, name, context)
+    if value is None or (hasattr(value, "isEmpty") and value.isEmpty()):
+        return None
+    definition = algorithm.parameterDefinition(name)
+    if not definition.checkValueIsAcceptable(value, context):
+        raise InvalidParameter(f"{name} must be a point like “85.3,27.7 [EPSG:4326]”: “{value}”.")
+    wgs84 = QgsCoordinateReferenceSystem("EPSG:4326")
+    try:
+        point = algorithm.parameterAsPoint({name: value}, name, context, wgs84)
+    except QgsCsException as error:
+        raise InvalidParameter(f"{name} cannot be brought to EPSG:4326 ({error}).") from error
+    if not (math.isfinite(point.x()) and math.isfinite(point.y()) and abs(point.y()) <= 90):
+        raise InvalidParameter(f"{name} is no place on earth in EPSG:4326: “{value}”.")
+    return point.x(), point.y()
 
 
 def read_path(algorithm, parameters: dict, name: str, context) -> Path | None:
