@@ -6,6 +6,7 @@ import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qgis.core import (
     QgsProcessing,
@@ -18,10 +19,8 @@ from .. import profile
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
-from ..layers import figure
-from ..outputs import catalogue, plots
+from ..outputs import catalogue
 from ..outputs.choices import Choices
-from ..outputs.plots import Place
 from ..outputs.source import Source
 from .base import OpenQuakeAlgorithm, tr
 from .choosing import choice_parameters, read_choices
@@ -40,6 +39,9 @@ from .parameters import (
 )
 from .reporter import Reporter
 from .tables import write_table
+
+if TYPE_CHECKING:
+    from ..outputs.plots import Place
 
 OUTPUT_TYPE = "OUTPUT_TYPE"
 OUTPUT = "OUTPUT"
@@ -133,6 +135,8 @@ class PlotOutput(OpenQuakeAlgorithm):
         )
 
     def validate(self, parameters, context) -> PlotRequest:
+        from ..outputs.plots import Place  # not before it is needed
+
         refuse_dead_layer(parameters.get(DATA), context)
         given = self.parameterAsFileOutput(parameters, OUTPUT, context)
         output = read_path(self, {OUTPUT: given}, OUTPUT, context) if given else None
@@ -155,6 +159,9 @@ class PlotOutput(OpenQuakeAlgorithm):
     def execute(
         self, request: PlotRequest, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
+        from ..layers import figure
+        from ..outputs import plots
+
         figure.require()
         if not request.output.parent.is_dir():
             raise EngineError(f"The folder {request.output.parent} does not exist.")

@@ -16,7 +16,6 @@ from qgis.core import (
     QgsProcessingParameterMultipleLayers,
 )
 
-from ..engine import job
 from ..engine.client import EngineClient
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
@@ -191,6 +190,8 @@ class RunCalculation(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
 
     def validate(self, parameters, context) -> RunRequest:
+        from ..engine import job  # not before it is needed: every start of QGIS would pay for it
+
         request = RunRequest(
             job=read_path(self, parameters, JOB, context),
             job_ini=read_text(self, parameters, JOB_INI, context),
@@ -242,6 +243,8 @@ class RunCalculation(OpenQuakeAlgorithm):
         """Warn of what looks wrong about a job before it is sent."""
 
     def _run_packages(self, request, client, report, log) -> tuple[int, str]:
+        from ..engine import job
+
         report.phase(tr("Reading the job"))
         packages = report.wait.call(
             lambda: job.prepare(

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from qgis.core import QgsProcessing
 
 from .. import profile
-from ..engine import job
 from ..engine.calculation import SUCCEEDED, Calculation, LogRecord
 from ..engine.client import EngineClient
 from ..engine.errors import (
@@ -27,6 +26,9 @@ from ..engine.wait import Wait
 from ..engine.watch import abort, check_succeeded, follow, refusal
 from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
 from .reporter import Reporter, SecondInterrupt, serve_events
+
+if TYPE_CHECKING:
+    from ..engine import job
 
 PACK = 0.03  # share of a run that packing and uploading take in the progress
 UPLOAD = 0.05
@@ -162,6 +164,8 @@ def run_package(
 def _pack(
     report: Reporter, package: job.JobPackage, folder: Path, begin: float, end: float
 ) -> Path:
+    from ..engine import job
+
     report.phase("Packing the job")
     packed = report.span(begin, end)
 

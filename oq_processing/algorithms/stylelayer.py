@@ -16,7 +16,7 @@ from qgis.core import (
 
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
-from ..outputs.hazard import acceleration_style
+from ..outputs.styles import ground_motion_style
 from ..outputs.table import INTEGER, REAL, TEXT, Column, Style, Table
 from .base import BaseAlgorithm, tr
 from .parameters import InvalidParameter, with_help
@@ -115,8 +115,7 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
     for field, about in zip(fields, described):
         plain = {k: v for k, v in about.items() if k not in ("name", "type")}
         columns.append(Column(field.name(), about.get("type") or _type(field), **plain))
-    own = layer.renderer().legendClassificationAttribute() if layer.renderer() else ""
-    own = own.strip('"')
+    own = style.styled_field(layer)
     names = [c.name for c in columns]
     if not choices.field and own not in names:
         raise InvalidChoice(
@@ -125,7 +124,7 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
     wanted = (choices.field or own).strip().lower()
     column = next((c for c in columns if c.name.lower() == wanted), None)
     known = column is not None and column.imt
-    usual = acceleration_style(column) if known else Style(column.name if column else own)
+    usual = ground_motion_style(column) if known else Style(column.name if column else own)
     return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=usual), first
 
 
@@ -142,4 +141,4 @@ def _values(layer: QgsVectorLayer, index: int, column: Column):
     if column.type not in (INTEGER, REAL):
         return np.empty(0)
     found = [feature.attribute(index) for feature in layer.getFeatures()]
-    return np.array([v for v in found if isinstance(v, (int, float))], dtype=float)
+    return np.array([v if isinstance(v, (int, float)) else np.nan for v in found], dtype=float)

@@ -29,8 +29,8 @@ from qgis.PyQt.QtCore import NULL
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
 from ..outputs.choices import split_list
-from ..outputs.losses import LOSS_RAMP
 from ..outputs.quantities import kind_label
+from ..outputs.styles import LOSS_RAMP
 from ..outputs.table import INTEGER, POLYGON, REAL, Column, Style, Table
 from .base import BaseAlgorithm, tr
 from .parameters import refuse_dead_layer, with_help

@@ -403,8 +403,8 @@ class EngineClient:
             )
         if status == 401:
             raise NotAllowed(
-                f"Not the engine at {self.url} but something before it (a proxy, a web server) wants "
-                "a login (HTTP 401); check the proxy settings."
+                f"Not the engine at {self.url} but something before it (a proxy, a web server) "
+                "wants a login (HTTP 401); check the proxy settings."
             )
         if status == 403:
             if reason := body.error():
@@ -540,13 +540,15 @@ class EngineClient:
         """``POST /accounts/ajax_login/``; the session's cookie answers from then on."""
         assert self._credentials is not None  # noqa: S101 - for mypy
         self._login_wanted = True
+        # no dictionary: a traceback that shows variables would show it
+        form = Upload(
+            None, {"username": self._credentials.user, "password": self._credentials.password}
+        )
         body = self.transport.fetch(
             "POST",
             f"{self.url}/accounts/ajax_login/",
-            data={
-                "username": self._credentials.user,
-                "password": self._credentials.password,
-            },
+            data=form,
+            headers=form.headers,
             timeout=self._timeout,
             limit=MAX_ANSWER,
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0  # seconds
 CHUNK = 1024 * 1024
+PACKED_CHUNK = 64 * 1024  # bytes of a compressed answer, each of which may become a thousand
 _NO_PROXY: Any = {"http": None, "https": None, "all": None}
 
 
@@ -307,6 +308,7 @@ class Transport:
             if (name := getattr(error, "filename", None)) is not None:
                 reason = getattr(error, "strerror", "")
                 raise EngineError(f"Cannot write {name}: {reason}.") from error
+            _forget_frames(error)
             broke = begun and not _fell_silent(error)
             kind = Interrupted if broke else Unreachable
             raise kind(_explain(url, error, timeout)) from error
@@ -327,10 +329,13 @@ class Transport:
     ) -> None:
         # None where the length is not told, is nonsense, or does not count (chunks)
         announced = response.raw.length_remaining
-        if announced is not None:
-            announced += response.raw.tell()  # requests has read the body of a redirect already
-        count[1] = 0 if "Content-Encoding" in response.headers else announced or 0
-        chunks = response.iter_content(CHUNK)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "deflate"):  # several packed into each other
+            raise ServerFault(f"{_server(response.url)} answered in the encoding {encoding[:50]}.")
+        count[1] = 0 if encoding else announced or 0
+        # leaves the chunks to http.client, which bounds the lines between them; urllib3 does not
+        response.raw.chunked = False
+        chunks = response.iter_content(PACKED_CHUNK if encoding else CHUNK)
         if target is None:
             parts = []
             for chunk in chunks:
@@ -382,6 +387,8 @@ def _new_session() -> requests.Session:
     session = requests.Session()
     # without an auth of its own requests would send what ~/.netrc holds for the host
     session.auth = lambda request: request
+    # else it reads the body of a redirect, however long, even of one that is not followed
+    session.get_redirect_target = lambda response: None  # type: ignore[method-assign]
     session.headers["User-Agent"] = "oq_processing"
     return session
 
@@ -502,8 +509,8 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
             return f"{server} does not speak TLS; its address probably begins with http://."
         return (
             f"The certificate of {server} is not trusted ({_innermost(error)}); "
-            "add its certificate authority to the trusted ones: in the saved connection (CA file), or "
-            "in QGIS's Options, Authentication, Manage Certificates."
+            "add its certificate authority to the trusted ones: in the saved connection (CA file), "
+            "or in QGIS's Options, Authentication, Manage Certificates."
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"{server} does not answer within {timeout[0]:.0f} s; check the address."
@@ -517,6 +524,15 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
             "start an OpenQuake engine there or give another address as SERVER."
         )
     return f"The connection to {server} broke ({_innermost(error)})."
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Keep what went wrong, but not the variables of requests: a proxy's address is among them."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _fell_silent(error: Exception) -> bool:

@@ -6,6 +6,8 @@ import math
 
 DEFAULT_CLASSES = 7
 JENKS_BINS = 512
+SERIES = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+"""Round numbers of a decade, from many to one: the limits of logarithmic classes."""
 
 CLASSIFICATIONS = (
     "standard",
@@ -17,17 +19,19 @@ CLASSIFICATIONS = (
 )
 
 
-def class_limits(values, classification: str, classes: int | None, breaks=()):
+def class_limits(values, classification: str, classes: int | None, breaks=(), center=None):
     """Return (lower, upper, label) of each class, rising.
 
     ``classification`` is one of ``CLASSIFICATIONS``, or ``breaks`` for limits given by the user;
-    ``standard`` and ``breaks`` use ``breaks`` and open classes at both ends. Values that are NaN or
-    infinite count for nothing; a single value makes a single class; none makes none.
+    ``standard`` and ``breaks`` use ``breaks`` and open classes at both ends. Around ``center``, if
+    there is one, the others make as many classes below as above, which it divides. Values that are
+    NaN or infinite count for nothing; a single value makes a single class; none makes none.
     """
     import numpy as np
 
     values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
+    if not (finite := np.isfinite(values)).all():  # else no second copy of a large array
+        values = values[finite]
     if not len(values):
         return []
     low, high = float(values.min()), float(values.max())
@@ -38,23 +42,36 @@ def class_limits(values, classification: str, classes: int | None, breaks=()):
     if low == high:
         return [(low, high, number(low))]
     count = classes or DEFAULT_CLASSES
-    limits = {
-        "logarithmic": _logarithmic,
+    if classification == "logarithmic" and center is None and low >= 0:
+        return _logarithmic(np, values, count)
+    method = {
         "equal-interval": _equal_interval,
-        "quantile": _quantile,
         "jenks": _jenks,
         "pretty": _pretty,
-    }[classification](np, values, count)
+    }.get(classification, _quantile)
+    if center is None:
+        limits = method(np, values, count)
+    else:
+        limits = _around(np, values, classification, count, center)
+    return _classes(limits, low, high)
+
+
+def _classes(limits, low: float, high: float):
+    """Return the classes between limits, the outer ones wide enough for all values."""
     limits = sorted(set(limits))
     if len(limits) < 2:  # nearer to each other than the limits are round
         limits = [low, high]
+    below = low < limits[0] and not math.isclose(low, limits[0])
+    above = high > limits[-1] and not math.isclose(high, limits[-1])
     # the ends are the values' own, so that no value falls out by rounding
     limits[0], limits[-1] = min(limits[0], low), max(limits[-1], high)
     labels = _labels(limits)
-    return [
-        (a, b, f"{label_a} – {label_b}")
-        for a, b, label_a, label_b in zip(limits, limits[1:], labels, labels[1:])
-    ]
+    texts = [f"{a} – {b}" for a, b in zip(labels, labels[1:])]
+    if len(texts) > 1 and below:
+        texts[0] = f"< {labels[1]}"
+    if len(texts) > 1 and above:
+        texts[-1] = f"> {labels[-2]}"
+    return list(zip(limits, limits[1:], texts))
 
 
 def number(value: float, step: float | None = None) -> str:
@@ -63,7 +80,7 @@ def number(value: float, step: float | None = None) -> str:
         return "0"
     size = math.floor(math.log10(abs(value)))
     digits = 4 if not step else min(17, max(1, size - math.floor(math.log10(abs(step))) + 2))
-    if not -5 < size < 7:
+    if not -5 < size < 10:
         return f"{value:.{digits}g}"
     text = f"{value:,.{max(0, digits - 1 - size)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -98,15 +115,56 @@ def _aligned(breaks) -> list[str]:
 
 
 def _logarithmic(np, values, count):
+    """Return classes of round limits, as many for each decade; zero is a class of its own.
+
+    What lies so many decades below the maximum that there are no classes left is in the first.
+    """
     positive = values[values > 0]
-    if not len(positive):
-        return _equal_interval(np, values, count)
-    low, high = math.log10(positive.min()), math.log10(positive.max())
-    limits = [float(10**e) for e in np.linspace(low, high, count + 1)]
-    if high - low < 0.5:
-        limits = _equal_interval(np, positive, count)
-    limits[0] = float(positive.min())  # a power of ten of its logarithm may be a digit higher
-    return [0.0, *limits] if values.min() <= 0 else limits
+    zero = [(0.0, 0.0, "0")] if len(positive) < len(values) else []
+    low, high = float(positive.min()), float(positive.max())
+    if low == high:
+        return [*zero, (low, high, number(low))]
+    limits = _equal_interval(np, positive, count)
+    if high > 3 * low:
+        limits = next(
+            (found for s in SERIES if len(found := _round_limits(low, high, s)) <= count + 1),
+            _round_limits(low, high, SERIES[-1])[-count - 1 :],
+        )
+    return [*zero, *_classes(limits, low, high)]
+
+
+def _round_limits(low: float, high: float, mantissas) -> list[float]:
+    """Return the round numbers around ``low`` to ``high``, these included."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    # 3 * 10**-1 is 0.30000000000000004
+    steps = [float(f"{m}e{decade}") for decade in decades for m in mantissas]
+    first = max(i for i, step in enumerate(steps) if step <= low)
+    last = min(i for i, step in enumerate(steps) if step >= high)
+    return steps[first : last + 1]
+
+
+def _around(np, values, classification: str, count: int, center: float):
+    """Return limits of which ``center`` is the middle one."""
+    half = max(1, count // 2)
+    if classification in ("quantile", "jenks"):
+        method = _jenks if classification == "jenks" else _quantile
+        limits = {center}
+        for side in (values[values < center], values[values > center]):
+            if len(side):
+                # with the center among them, so that the classes reach it
+                limits.update(method(np, np.append(side, center), half))
+        return list(limits)
+    low, high = float(values.min()), float(values.max())
+    positive = values[values > 0]
+    if classification == "logarithmic" and center > 0 and len(positive):
+        ratio = max(high / center, center / float(positive.min()))
+        # as round as can be; what is further from the center is in the outer classes
+        factor = next((f for f in (1.1, 1.2, 1.5, 2, 3, 5) if f**half >= ratio), 10)
+        return [float(f"{center * factor**i:.12g}") for i in range(-half, half + 1)]
+    step = max(high - center, center - low) / half
+    if classification != "equal-interval":
+        step = _round_step(step)
+    return [float(f"{center + i * step:.12g}") for i in range(-half, half + 1)]
 
 
 def _equal_interval(np, values, count):
@@ -119,12 +177,16 @@ def _quantile(np, values, count):
 
 def _pretty(_, values, count):
     low, high = float(values.min()), float(values.max())
-    raw = (high - low) / count
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    step = _round_step((high - low) / count)
     first, last = math.floor(low / step), math.ceil(high / step)
     # 3 * 0.1 is 0.30000000000000004
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def _round_step(raw: float) -> float:
+    """Return 1, 2 or 5 times a power of ten that is not below ``raw``."""
+    power = 10 ** math.floor(math.log10(raw))
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
 
 
 def _jenks(np, values, count):

@@ -30,4 +30,10 @@ class ColumnValues:
         import numpy as np
 
         # as floats: whole numbers with gaps among them come as objects
-        return np.concatenate([np.asarray(part, dtype=float) for part in self._parts] or [[]])
+        values = np.empty(sum(map(len, self._parts)))
+        start = 0
+        for part in self._parts:
+            values[start : start + len(part)] = part
+            start += len(part)
+        self._parts = [values]  # not twice in memory
+        return values

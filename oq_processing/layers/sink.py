@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from osgeo import ogr
+from osgeo import gdal, ogr
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDataSourceUri,
@@ -36,6 +37,8 @@ _WKB_TYPES = {
     LINE: QgsWkbTypes.Type.LineString,
     POLYGON: QgsWkbTypes.Type.Polygon,
 }
+
+FEW_LISTS = 300  # alive at a time: Python looks for garbage at every 700 new ones
 
 
 @dataclass
@@ -74,7 +77,7 @@ def write(
         has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
         crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
 
-    def fill(given: dict) -> str:
+    def fill(given: dict, staged: bool) -> str:
         sink, destination = algorithm.parameterAsSink(given, name, context, fields, wkb_type, crs)
         if sink is None:
             raise EngineError(f"{_shown(given[name], context)} cannot be written as a layer.")
@@ -84,14 +87,19 @@ def write(
         except EngineError as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
+        if failure is not None and staged:
+            _spoil(destination)
+            gdal.PushErrorHandler("CPLQuietErrorHandler")
         # only deleting it flushes the rest to the file
         del sink
         if failure is not None:
+            if staged:
+                gdal.PopErrorHandler()
             raise failure
         return destination
 
     with _staged(parameters, name, context) as (given, move):
-        destination = fill(given)
+        destination = fill(given, move is not _stay)
         layer = _open(destination, context, table)
         first = layer.fields().count() - len(table.columns)
         if first < 0:
@@ -121,6 +129,18 @@ def write(
     return Written(destination, layer, renamed)
 
 
+def _spoil(destination: str) -> None:
+    """Empty a database that is not wanted any more, so that closing it fails at once.
+
+    Else its spatial index is made first, which takes many seconds for a million rows.
+    """
+    path = Path(destination)
+    if path.suffix.lower() in (".gpkg", ".sqlite"):
+        # where the system does not allow it, closing only takes its time
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
+
+
 def _check_stored(destination: str, context: QgsProcessingContext, table: Table) -> None:
     """Fail if the file does not hold what was stored with it: on a full disk none else says so."""
     layer = _open(destination, context, table)
@@ -135,30 +155,33 @@ def _check_stored(destination: str, context: QgsProcessingContext, table: Table)
 def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -> None:
     feature = QgsFeature(fields)
     written = 0
+    # looked up once: these are called for every row
+    set_attributes, set_geometry = feature.setAttributes, feature.setGeometry
+    from_xy, point, add = QgsGeometry.fromPointXY, QgsPointXY, sink.addFeature
     insert = QgsFeatureSink.Flag.FastInsert
     for block in table.blocks():
         # one feature used again, and lists of a small block: the fastest way through a sink
-        rows = zip(*(_cells(c, values) for c, values in zip(table.columns, block.values)))
+        rows = _rows(table.columns, block.values)
         if block.xy is not None:
             for (x, y), row in zip(block.xy.tolist(), rows):
-                feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
-                feature.setAttributes(list(row))
-                if not sink.addFeature(feature, insert):
+                set_geometry(from_xy(point(x, y)))
+                set_attributes(row)
+                if not add(feature, insert):
                     _refused(sink, written)
                 written += 1
         elif block.wkb is not None:
             for wkb, row in zip(block.wkb, rows):
                 geometry = QgsGeometry()
                 geometry.fromWkb(wkb)
-                feature.setGeometry(geometry)
-                feature.setAttributes(list(row))
-                if not sink.addFeature(feature, insert):
+                set_geometry(geometry)
+                set_attributes(row)
+                if not add(feature, insert):
                     _refused(sink, written)
                 written += 1
         else:
             for row in rows:
-                feature.setAttributes(list(row))
-                if not sink.addFeature(feature, insert):
+                set_attributes(row)
+                if not add(feature, insert):
                     _refused(sink, written)
                 written += 1
         progress(written / max(table.rows, 1))
@@ -166,15 +189,32 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
         _refused(sink, written)
 
 
-def _cells(column: Column, values) -> list:
-    """Return an array as a list; NaN, which formats take in different ways, as None (NULL)."""
+def _rows(columns: Sequence[Column], arrays) -> Iterator[list]:
+    """Yield arrays of columns as rows; NaN, which formats take in different ways, as None (NULL).
+
+    All floats go through one matrix: an array of a few rows costs as much as one of thousands.
+    """
     import numpy as np
 
-    if column.type == DATETIME:
-        return [None if time is None else QDateTime(time) for time in values.tolist()]
-    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
-        values = np.where(missing, None, values.astype(object))
-    return values.tolist()
+    floats = [
+        i for i, a in enumerate(arrays) if a.dtype.kind == "f" and columns[i].type != DATETIME
+    ]
+    cells = np.empty((len(arrays[0]), len(floats)))
+    for j, i in enumerate(floats):
+        cells[:, j] = arrays[i]
+    if (missing := np.isnan(cells)).any():
+        cells = np.where(missing, None, cells.astype(object))
+    if len(floats) < len(arrays):
+        numbers = cells
+        cells = np.empty((len(arrays[0]), len(arrays)), dtype=object)
+        cells[:, floats] = numbers
+        for i in set(range(len(arrays))).difference(floats):
+            values = arrays[i].tolist()
+            if columns[i].type == DATETIME:
+                values = [None if time is None else QDateTime(time) for time in values]
+            cells[:, i] = values
+    for start in range(0, len(cells), FEW_LISTS):
+        yield from cells[start : start + FEW_LISTS].tolist()
 
 
 def _refused(sink, written: int) -> None:

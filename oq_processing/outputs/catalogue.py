@@ -9,11 +9,16 @@ from functools import lru_cache
 
 from ..engine.calculation import Output
 from ..engine.errors import InvalidChoice
-from . import general
 from .choices import Choices
 from .output_type import OutputType
 from .source import Source
 from .table import Table
+
+UNLISTED = {"ruptures": ("Earthquake Ruptures", "events")}
+"""Types that the engine has beside another one without listing them: their title, and that one.
+
+Scenarios have events, so they have ruptures.
+"""
 
 
 @lru_cache(maxsize=1)
@@ -31,6 +36,8 @@ def read(source: Source, choices: Choices) -> Table:
 
     Raises :class:`InvalidChoice` for a choice that the output does not have.
     """
+    from . import general
+
     special = special_types().get(source.output.type, general.ANY)
     choices.refuse_others(special.choices, source.output.name)
     return special.read(source, choices)
@@ -49,6 +56,11 @@ def find_output(outputs: Sequence[Output], wanted: str, calculation_id: int) -> 
     for output in sorted(outputs, key=lambda o: not o.type.endswith("-stats")):
         if output.type in (f"{text}-stats", f"{text}-rlzs"):
             return output
+    if text.lower() in UNLISTED:
+        name, beside = UNLISTED[text.lower()]
+        for output in outputs:
+            if output.type == beside:
+                return Output(output.id, text.lower(), name, ())
     has = ", ".join(f"{o.type} ({o.name})" for o in outputs)
     if not has:
         raise InvalidChoice(f"Calculation {calculation_id} has no outputs.")

@@ -10,8 +10,10 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -42,11 +44,60 @@ MEMBER = "member"
 
 _COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
 _IDS = {"asset_id", "custom_site_id", "source_id", "taxonomy", "id", "branch_path", "loss_type"}
-_LABELS = {
-    "lon": ("Longitude", "°"),
-    "lat": ("Latitude", "°"),
-    "depth": ("Depth", "km"),
+
+USUAL = {
+    column.name: column
+    for column in (
+        Column("lon", REAL, "Longitude", "°"),
+        Column("lat", REAL, "Latitude", "°"),
+        Column("depth", REAL, "Depth", "km"),
+        Column("site_id", INTEGER, "Site"),
+        Column("sids", INTEGER, "Site"),
+        Column("custom_site_id", TEXT, "Site (own id)"),
+        Column("asset_id", TEXT, "Asset"),
+        Column("taxonomy", TEXT, "Taxonomy"),
+        Column("loss_type", TEXT, "Loss type"),
+        Column("event_id", INTEGER, "Event"),
+        Column("rup_id", INTEGER, "Rupture"),
+        Column("rlz_id", INTEGER, "Realization"),
+        Column("source_id", TEXT, "Source"),
+        Column("grp_id", INTEGER, "Group of sources"),
+        Column("branch_path", TEXT, "Branch path"),
+        Column("weight", REAL, "Weight"),
+        Column("year", INTEGER, "Year"),
+        Column("ses_id", INTEGER, "Stochastic event set"),
+        Column("stat", TEXT, "Statistic"),
+        Column("imt", TEXT, "Intensity measure type"),
+        Column("iml", REAL, "Intensity measure level"),
+        Column("poe", REAL, "Probability of exceedance"),
+        Column("return_period", REAL, "Return period", "years"),
+        Column("mag", REAL, "Magnitude"),
+    )
 }
+"""Columns that mean the same in every export."""
+
+_NOT_DRAWN = {"depth", "weight", "year", "ses_id", "sids"}
+"""Numbers that say which row it is, not how much; ids are none either."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an output type beyond its file.
+
+    ``columns`` tells the type and meaning of columns, by their names or by patterns (``mea*``)
+    that stand after the names; ``from_member`` is a regular expression whose named groups, found in
+    the name of a file, become columns; ``from_comment`` are values of the comment line that become
+    columns; ``first`` is how the files begin of whose kind are loaded where none is chosen.
+    """
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    from_member: str = ""
+    from_comment: tuple[str, ...] = ()
+    first: str = ""
+    style: Style | None = None
+
+
+NOTHING = Known()
 
 
 @dataclass
@@ -81,17 +132,25 @@ class CsvFile:
                 yield row
 
 
-def read(source: Source, choices: Choices) -> Table:
+def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     """Return the output's CSV export as a table; several files of one kind are appended.
 
     Columns keep the names of the file. Ids, custom ids and tags are text, never guessed.
+    Raises :class:`InvalidChoice` for what the output does not have, :class:`InvalidOutput` for a
+    file that is not whole.
     """
+    if choices.long_format:
+        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
     files = csv_files(source)
     if choices.member:
         files = _chosen(files, choices.member)
     for file in files:
-        scan(file)
+        peek(file)
+    # the first of the wanted kind tells which files are of it
+    files.sort(key=lambda f: not f.member.startswith(known.first))
     same = [f for f in files if f.header == files[0].header]
+    for file in same:
+        scan(file)
     notes = []
     if len(same) < len(files):
         others = ", ".join(f.member for f in files if f not in same)
@@ -101,16 +160,18 @@ def read(source: Source, choices: Choices) -> Table:
             f"Choose another by MEMBER: {others}."
         )
     rows = sum(f.rows for f in same)
-    columns = _columns(same, with_member=len(files) > 1)
-    names = [c.name for c in columns]
-    lonlat = next((pair for pair in _COORDINATES if set(pair) <= set(names)), None)
+    given = _given(same, known, len(files) > 1)
+    own = _columns(same, known)
+    columns = (*given, *own)
+    lonlat = _coordinates(own) or _coordinates(columns)
     if choices.geometry not in ("auto", POINT, NONE):
         raise InvalidChoice(
             f"{source.output.name} can be loaded with GEOMETRY auto, point or none."
         )
     if choices.geometry == POINT and lonlat is None:
         raise InvalidChoice(f"{source.output.name} has no coordinates; use GEOMETRY=none.")
-    if choices.geometry == NONE:
+    # a site that the comment tells is that of every row: not a map unless it is wanted
+    if choices.geometry == NONE or (choices.geometry == "auto" and not _coordinates(own)):
         lonlat = None
     if not rows:
         notes.append(f"{source.output.name} of calculation {source.calculation.id} is empty.")
@@ -119,14 +180,13 @@ def read(source: Source, choices: Choices) -> Table:
     for key in ("checksum", "investigation_time", "start_date"):
         if key in same[0].about:
             provenance[key] = same[0].about[key]
-    position = None if lonlat is None else (names.index(lonlat[0]), names.index(lonlat[1]))
     return Table(
         title=f"{source.output.name}, calculation {source.calculation.id}",
         columns=columns,
         rows=rows,
-        blocks=partial(_blocks, same, columns, position),
+        blocks=partial(_blocks, same, given, own, lonlat, known),
         geometry=POINT if lonlat else NONE,
-        style=_style(columns, lonlat, choices.style_field),
+        style=_style(columns, known, choices.style_field) if lonlat else None,
         notes=tuple(notes),
         provenance=provenance,
     )
@@ -199,9 +259,29 @@ def _comment(text: str) -> dict[str, Any]:
         return {}
 
 
+def file_kind(file: CsvFile) -> str:
+    """Return the statistic or realization of a file: ``avg_losses-rlz-000`` is ``rlz-0``."""
+    kind = file.member.partition("-")[2]
+    return f"rlz-{int(kind[4:])}" if re.fullmatch(r"rlz-\d+", kind) else kind
+
+
+@contextmanager
+def _readable(file: CsvFile) -> Iterator[None]:
+    try:
+        yield
+    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise InvalidOutput(f"{file.member} cannot be read ({error}).") from error
+
+
+def peek(file: CsvFile) -> None:
+    """Read the comment and the header, and no rows."""
+    with _readable(file):
+        next(file.read(), None)
+
+
 def scan(file: CsvFile) -> None:
     """Count the rows and find each column's type, in one pass over the file."""
-    try:
+    with _readable(file):
         for row in file.read():
             if not file.types:
                 file.types = [TEXT if text else INTEGER for text in _is_text(file.header)]
@@ -209,8 +289,6 @@ def scan(file: CsvFile) -> None:
             for i, cell in enumerate(row):
                 if file.types[i] != TEXT and cell:
                     file.types[i] = _wider(file.types[i], cell)
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise InvalidOutput(f"{file.member} cannot be read ({error}).") from error
     if not file.types:
         file.types = [TEXT] * len(file.header)
 
@@ -232,49 +310,104 @@ def _wider(kind: str, cell: str) -> str:
         # a number that no column holds without loss is somebody's id
         return REAL if float(cell) == int(cell) else TEXT
     # not what float() takes beyond numbers: 1_000, Infinity, digits of other scripts
-    number = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|-?inf"
+    number = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|NAN|-?inf|-?INF"
     if re.fullmatch(r"-?0[0-9]+", cell) or not re.fullmatch(number, cell):
         return TEXT
     return REAL
 
 
-def _columns(files: list[CsvFile], with_member: bool) -> tuple[Column, ...]:
-    columns = [Column(MEMBER, TEXT, "Member")] if with_member else []
+def _meaning(name: str, known: Known) -> Column | None:
+    """Return what is known of a column of that name, None if nothing is."""
+    if name in known.columns:
+        return known.columns[name]
+    for pattern, column in known.columns.items():
+        if fnmatchcase(name, pattern):
+            suffix = name[len(pattern) - 1 :]
+            return replace(column, name=name, label=column.label.replace("*", suffix))
+    return USUAL.get(name)
+
+
+def _columns(files: list[CsvFile], known: Known) -> tuple[Column, ...]:
+    """Return the columns of files with one header, of the types that hold what is in them."""
+    columns = []
     for i, name in enumerate(files[0].header):
-        types = {f.types[i] for f in files if f.rows} or {TEXT}
+        meaning = _meaning(name, known)
+        types = {f.types[i] for f in files if f.rows}
+        if not types:
+            types = {meaning.type if meaning else TEXT}
+        elif meaning and meaning.type != INTEGER:
+            types.add(meaning.type)
         kind = TEXT if TEXT in types else REAL if REAL in types else INTEGER
-        label, unit = _LABELS.get(name, (name, ""))
-        columns.append(Column(name, kind, label, unit))
+        columns.append(replace(meaning or Column(name, label=name), name=name, type=kind))
     return tuple(columns)
 
 
-def _style(
-    columns: tuple[Column, ...], lonlat: tuple[str, str] | None, wanted: str
-) -> Style | None:
-    if lonlat is None:
-        return None
-    plain = [
-        c.name for c in columns if c.type == REAL and c.name not in lonlat and c.name != "depth"
+def _given(files: list[CsvFile], known: Known, with_member: bool) -> tuple[Column, ...]:
+    """Return the columns that the files do not have: their names, and what the comments say."""
+    header = files[0].header
+    names = [*re.compile(known.from_member).groupindex, *known.from_comment]
+    found = []
+    for name in dict.fromkeys(names):
+        if name not in header and any(_value(file, name, known) for file in files):
+            found.append(_meaning(name, known) or Column(name, TEXT, name))
+    return (*([Column(MEMBER, TEXT, "Member")] if with_member else ()), *found)
+
+
+def _value(file: CsvFile, name: str, known: Known) -> str:
+    """Return what a file's name or comment tells, as text; "" for nothing."""
+    if name == MEMBER:
+        return file.member
+    match = re.search(known.from_member, file.member)
+    if match and name in match.groupdict():
+        return match[name] or ""
+    value = file.about.get(name, "")
+    return str(value) if isinstance(value, (int, float, str)) else ""
+
+
+def _coordinates(columns: tuple[Column, ...]) -> tuple[str, str] | None:
+    names = {c.name for c in columns if c.type in (REAL, INTEGER)}
+    return next((pair for pair in _COORDINATES if names.issuperset(pair)), None)
+
+
+def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | None:
+    """Return how points are drawn: the wanted field, what is known, else the first quantity."""
+    numbers = {c.name: c for c in columns if c.type in (REAL, INTEGER)}
+    for name in numbers:
+        if wanted and name.lower() == wanted.strip().lower():
+            return Style(name)
+    if known.style and known.style.field in numbers:
+        return known.style
+    places = {name for pair in _COORDINATES for name in pair}
+    drawn = [
+        c
+        for name, c in numbers.items()
+        if name not in places | _NOT_DRAWN and not re.search(r"(^|_)id($|_)", name)
     ]
-    name = next((n for n in plain if n.lower() == wanted.lower()), None) if wanted else None
-    name = name or next(iter(plain), None)
-    return Style(name) if name else None
+    drawn.sort(key=lambda c: c.type != REAL)  # counts only where nothing is measured
+    return Style(drawn[0].name) if drawn else None
 
 
 def _blocks(
-    files: list[CsvFile], columns: tuple[Column, ...], position: tuple[int, int] | None
+    files: list[CsvFile],
+    given: tuple[Column, ...],
+    own: tuple[Column, ...],
+    lonlat: tuple[str, str] | None,
+    known: Known,
 ) -> Iterator[Block]:
     import numpy as np
 
+    columns = (*given, *own)
+    names = [c.name for c in columns]
+    # the names of the file come last: where both have one, its own counts
+    places = None if lonlat is None else [len(names) - 1 - names[::-1].index(n) for n in lonlat]
     size = rows_per_block(len(columns))
     for file in files:
+        before = [_value(file, c.name, known) for c in given]
         rows = file.read()
         while chunk := list(islice(rows, size)):
-            if columns[0].name == MEMBER and len(columns) > len(file.header):
-                chunk = [[file.member, *row] for row in chunk]
-            cells = list(zip(*chunk))
+            cells = [(value,) * len(chunk) for value in before] + list(zip(*chunk))
             values = tuple(to_array(np, c.type, column) for c, column in zip(columns, cells))
-            xy = None if position is None else point_array(values[position[0]], values[position[1]])
+            xy = None if places is None else point_array(values[places[0]], values[places[1]])
             yield Block(values, xy)
 
 

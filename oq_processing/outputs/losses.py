@@ -17,6 +17,7 @@ from .general import CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
 from .quantities import PEOPLE, kind_label, loss_words, years
 from .source import Source
+from .styles import LOSS_RAMP
 from .table import (
     MAX_COLUMNS,
     NONE,
@@ -33,9 +34,6 @@ from .table import (
 
 if TYPE_CHECKING:
     from .table import Array
-
-LOSS_RAMP = "YlGnBu"
-"""Not the ramp of ground motion: a map of losses must not be taken for one of shaking."""
 
 NO_DAMAGE = "no_damage"
 STATE_COLORS = ("#a8bda0", "#ffe14d", "#f28e1c", "#d7191c", "#6a0f4f")

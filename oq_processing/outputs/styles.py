@@ -26,6 +26,9 @@ GROUND_MOTION_COLORS = (
 GROUND_MOTION_RAMP = "YlOrRd"
 """The ramp of QGIS that is nearest to GROUND_MOTION_COLORS."""
 
+LOSS_RAMP = "YlGnBu"
+"""Not the ramp of ground motion: a map of losses must not be taken for one of shaking."""
+
 STANDARD_PROBABILITY = (0.01, 0.05, 0.10, 0.20, 0.30, 0.50, 0.70, 0.90)
 """Class limits of probabilities, the same whatever the values."""
 

@@ -385,8 +385,8 @@ def test_a_certificate_that_nobody_trusts(tls, fake):
     assert str(error.value).startswith(f"The certificate of {tls} is not trusted (")
     assert "self-signed certificate" in str(error.value)
     assert str(error.value).endswith(
-        "; add its certificate authority to the trusted ones: in the saved connection (CA file), or "
-        "in QGIS's Options, Authentication, Manage Certificates."
+        "; add its certificate authority to the trusted ones: in the saved connection (CA file), "
+        "or in QGIS's Options, Authentication, Manage Certificates."
     )
     assert fake.requests == []
 
