@@ -179,8 +179,11 @@ def _credentials(authcfg: str) -> Credentials:
     known, config = manager.loadAuthenticationConfig(authcfg, config, True)
     if not known:
         raise NotAllowed(
-            f"The authentication configuration “{authcfg}” cannot be read; "
-            "is the authentication database unlocked (master password)?"
+            f"The authentication configuration “{authcfg}” cannot be read: the authentication "
+            "database is locked. QGIS asks for its master password, and qgis_process reads it from "
+            "the file that QGIS_AUTH_PASSWORD_FILE names."
+            if not manager.masterPasswordIsSet()
+            else f"The authentication configuration “{authcfg}” cannot be read; store it anew."
         )
     if config.method() != "Basic":
         raise NotAllowed(

@@ -207,7 +207,9 @@ class FakeEngine:
         path = path[len(self.prefix) :]
         if path == "/accounts/ajax_login/" and self.users is not None:
             return self._log_in(request)
-        if self.users is not None and not self._knows(request):
+        if self.users is not None and not self.knows(request):
+            if self.prefix:  # as the engine does, whose rule for its API begins without one
+                return Answer(302, headers={"Location": self.prefix + "/accounts/login/"})
             return Answer(403, headers={"Content-Type": "text/html"})
         key = f"{request.method} {path}"
         if key == "GET /v1/engine_version":
@@ -247,7 +249,8 @@ class FakeEngine:
             return json_answer(calculation.log[int(begin or 0) : int(end) if end else None])
         return Answer(404, headers={"Content-Type": "text/html"})
 
-    def _knows(self, request: Request) -> bool:
+    def knows(self, request: Request) -> bool:
+        """Tell whether the request comes from somebody who is logged in."""
         cookies = request.headers.get("Cookie", "").split("; ")
         return any(c.removeprefix("sessionid=") in self._sessions for c in cookies)
 

@@ -13,7 +13,7 @@ from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ..connections import Connection, resolve
-from ..engine.client import EngineClient
+from ..engine.client import EngineClient, version_note
 from ..engine.errors import EngineError, Unreachable
 from ..engine.transport import Transport
 from .ownengine import start_own
@@ -142,7 +142,10 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
                 report.warn(f"{error} The engine of this user is started, as the options say.")
                 client = EngineClient(start_own(report).url, transport)
                 version = client.engine_version()
-            report.info(f"OpenQuake Engine {version}, QGIS {Qgis.QGIS_VERSION}")
+            note = version_note(version)
+            report.info(
+                f"OpenQuake Engine {version}{note and f' ({note})'}, QGIS {Qgis.QGIS_VERSION}"
+            )
             return self.execute(self._request, client, report, parameters, context)
         except EngineError as error:
             # a cancel too: returning would exit 0 and feed an id of 0 to the next step of a model

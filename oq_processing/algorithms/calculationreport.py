@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qgis.core import QgsProcessingParameterFileDestination
 
-from ..engine.client import EngineClient
-from ..engine.errors import EngineError
+from ..engine.client import MAX_ANSWER, EngineClient
+from ..engine.errors import EngineError, InvalidOutput
 from ..outputs.catalogue import find_output
 from ..outputs.report import to_html
 from .base import OpenQuakeAlgorithm, tr
@@ -65,7 +65,8 @@ class CalculationReport(OpenQuakeAlgorithm):
         output = find_output(client.outputs(number), "fullreport", number)
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
             source = Path(folder) / "report.rst"
-            client.export(output, "rst", source)
+            if client.export(output, "rst", source).size > MAX_ANSWER:
+                raise InvalidOutput("The report is too long to be one; Download Output gets it.")
             page = to_html(source.read_text(encoding="utf-8", errors="replace"))
         part = target.with_name(target.name + ".part")
         try:

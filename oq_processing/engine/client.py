@@ -37,6 +37,9 @@ LOG_PAGE = 10_000  # records of a log fetched in one request
 DOWNLOAD_TRIES = 3  # of a download whose connection breaks in the middle
 DOWNLOAD_AGAIN = 1.0  # seconds between two of them
 
+TESTED = ((3, 16), (3, 26))
+"""First and last version of the engine that the tests run."""
+
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 = unknown)."""
 
@@ -85,6 +88,16 @@ class Abilities:
             ", ".join(word for word, allowed in can.items() if allowed) or "look and download only"
         )
         return f"OpenQuake Engine {self.version}; {who}; you may: {may}."
+
+
+def version_note(version: str) -> str:
+    """Return a word about an engine that is older or newer than those of the tests, else ""."""
+    series = tuple(int(number) for number in version.split(".")[:2] if number.isdigit())
+    if TESTED[0] <= series <= TESTED[1]:
+        return ""
+    first, last = (".".join(map(str, one)) for one in TESTED)
+    age = "older" if series < TESTED[0] else "newer"
+    return f"{age} than the versions this plugin is tested with, {first} to {last}"
 
 
 def normalize_url(text: str) -> str:
@@ -181,9 +194,16 @@ class EngineClient:
     def remove(self, calculation_id: int) -> None:
         """Delete the calculation, its outputs, log and data. ``POST /v1/calc/N/remove``.
 
-        Raises :class:`NotAllowed` with the engine's reason, as for calculations others build on.
+        Raises :class:`NotAllowed` with the engine's reason, as for calculations others build on,
+        or where the server's mode leaves this out.
         """
-        body = self._request("POST", f"calc/{calculation_id}/remove")
+        try:
+            body = self._request("POST", f"calc/{calculation_id}/remove")
+        except NotFound as error:
+            self.calculation(calculation_id)  # raises where it is the calculation that is not there
+            raise NotAllowed(
+                f"{self.url} does not delete calculations (it is read-only)."
+            ) from error
         if reason := self._json(body, dict).get("error"):
             raise NotAllowed(f"Calculation {calculation_id} was not deleted: {reason}")
 
@@ -270,9 +290,16 @@ class EngineClient:
     def abort(self, calculation_id: int) -> str:
         """Ask the engine to abort; return "" if it accepted, else its reason for refusing.
 
-        ``POST /v1/calc/N/abort``, which answers 200 also when it refuses.
+        ``POST /v1/calc/N/abort``, which answers 200 also when it refuses. Raises
+        :class:`NotAllowed` where the server's mode leaves this out.
         """
-        answer = self._json(self._request("POST", f"calc/{calculation_id}/abort"), dict)
+        try:
+            body = self._request("POST", f"calc/{calculation_id}/abort")
+        except NotFound as error:  # not for unknown calculations
+            raise NotAllowed(
+                f"{self.url} does not abort calculations (it is read-only)."
+            ) from error
+        answer = self._json(body, dict)
         return str(answer.get("error") or "")
 
     def export(
@@ -387,7 +414,7 @@ class EngineClient:
     def _judged(self, send: Callable[[], Body], path: str) -> Body:
         self._log_in_first()
         body = send()
-        if body.status == 403 and self._credentials and not body.is_json_error():
+        if self._credentials and self._wants_login(body):
             self._log_in()
             body = send()
         self._raise_for(body, path)
@@ -397,25 +424,24 @@ class EngineClient:
         status = body.status
         if status < 300:
             return
-        if status < 400:
-            raise NotAnEngine(
-                f"{self.url} redirects to {body.location}; give that server's address instead."
+        if self._wants_login(body):
+            if self._credentials:
+                raise NotAllowed(
+                    f"{self.url} knows you as “{self._credentials.user}” but does not permit this "
+                    f"({path})."
+                )
+            raise NotAllowed(
+                f"{self.url} wants a login; give an authentication configuration (AUTHCFG)."
             )
+        if status < 400:
+            raise self._redirected(body)
         if status == 401:
             raise NotAllowed(
                 f"Not the engine at {self.url} but something before it (a proxy, a web server) "
                 "wants a login (HTTP 401); check the proxy settings."
             )
         if status == 403:
-            if reason := body.error():
-                raise NotAllowed(f"{self.url} refuses: {reason}")
-            if self._credentials:
-                raise NotAllowed(
-                    f"{self.url} knows you as “{self._credentials.user}” but does not permit this."
-                )
-            raise NotAllowed(
-                f"{self.url} wants a login; give an authentication configuration (AUTHCFG)."
-            )
+            raise NotAllowed(f"{self.url} refuses: {body.error()}")
         if status == 404:
             raise NotFound(f"{self.url} has no {path.split('?', maxsplit=1)[0]}.")
         if status == 407:
@@ -428,6 +454,11 @@ class EngineClient:
             )
         reason = body.error() or body.title() or "no reason given"
         raise ServerFault(f"{self.url} answered HTTP {status}: {reason}", status)
+
+    def _redirected(self, body: Body) -> NotAnEngine:
+        return NotAnEngine(
+            f"{self.url} redirects to {body.location}; give that server's address instead."
+        )
 
     def _wrong_address(self) -> str:
         parts = urlsplit(self.url)
@@ -507,6 +538,11 @@ class EngineClient:
         except ServerFault as error:  # an answer that was too long to be read
             raise SubmissionUnknown(str(error)) from error
         if body.status == 404:
+            if archive is None and self.abilities().may_run:
+                raise SubmissionRefused(
+                    f"{self.url} does not run a job on its own disk (its engine is too old); "
+                    "send the files with JOB."
+                )
             raise SubmissionRefused(f"{self.url} does not accept calculations (it is read-only).")
         if body.status == 500 and (reason := body.error()):
             raise SubmissionRefused(reason, body.job_id())
@@ -522,6 +558,18 @@ class EngineClient:
 
     # --- login
 
+    def _wants_login(self, body: Body) -> bool:
+        """Tell whether the answer means that we are not logged in, or have no permission.
+
+        The engine says neither which of the two, nor anything but 403; under a path prefix of its
+        own it sends those who are not logged in to its page for that instead.
+        """
+        if body.status == 302:
+            there, here = urlsplit(body.location), urlsplit(self.url)
+            same = there.hostname in (None, here.hostname)
+            return same and there.path.endswith("/accounts/login/")
+        return body.status == 403 and not body.error()
+
     def _log_in_first(self) -> None:
         if not self._logged_in:
             self._check_login()
@@ -532,7 +580,7 @@ class EngineClient:
             body = self.transport.fetch(
                 "GET", f"{self.url}/v1/engine_version", timeout=self._timeout, limit=MAX_ANSWER
             )
-            if body.status == 403:
+            if self._wants_login(body):
                 self._log_in()
             self._logged_in = True
 
@@ -556,6 +604,8 @@ class EngineClient:
             raise NotAnEngine(
                 f"{self.url} wants a login, but not as an OpenQuake engine does; check the address."
             )
+        if body.status == 302:  # to the page for a login too: it is another engine's address then
+            raise self._redirected(body)
         if body.status != 403:
             self._raise_for(body, "accounts/ajax_login/")
         else:

@@ -37,6 +37,7 @@ from .sources import (
     canonical,
     folded,
     found_on_disk,
+    leads_out,
     open_source,
     read_zip,
 )
@@ -107,6 +108,8 @@ class _Job:
     base: Mapping[str, Found]
     base_root: str
     warnings: tuple[str, ...] = ()
+    #: links in the folder; one is followed only if the .ini names it
+    links: tuple[str, ...] = ()
 
 
 def prepare(
@@ -228,9 +231,9 @@ def _in_folder(folder: Path) -> _Job:
                 base[found.place] = found
     if problems:
         raise _invalid(folder.name, problems)
-    warnings = (f"Links are not followed, left out: {_listed(links)}.",) if links else ()
     inis = tuple(place for place in base if place.lower().endswith(".ini"))
-    return _Job(folder.name, DiskTree(), inis, base, folder.as_posix(), warnings)
+    root = folder.as_posix()
+    return _Job(folder.name, DiskTree(root), inis, base, root, links=tuple(links))
 
 
 def _is_hidden(path: Path) -> bool:
@@ -346,6 +349,14 @@ def _package(
         raise _invalid(shown, problems)
     ini = collected.ini
     warnings += collected.warnings
+    left = [
+        name
+        for name in files.links
+        if posixpath.join(files.base_root, name) not in collected.referenced
+    ]
+    if left:
+        warnings.append(f"Links are not followed, left out: {_listed(left)}.")
+    warnings += _followed(collected, posixpath.dirname(place))
     warnings += _left_paths(ini, job)
     data = ini.data
     untouched = data == original.data
@@ -421,6 +432,13 @@ def _without_export_dir(ini: Ini, warnings: list[str]) -> Ini:
     pieces = ini.entries["export_dir"].pieces
     old = ini.text[pieces[0][0] : pieces[0][1]]
     return ini.with_paths([PathChange("export_dir", "whole", old, ".")])
+
+
+def _followed(collected: Collected, folder: str) -> Iterator[str]:
+    """Warn of files that the .ini names in its folder and that are, by links, elsewhere."""
+    for item in sorted(collected.files.values(), key=lambda item: item.name):
+        if isinstance(item.source, Path) and leads_out(item.source.as_posix(), folder):
+            yield f"{item.name} is a link; what is sent is {item.source.resolve()}."
 
 
 def _left_paths(ini: Ini, job: Path) -> list[str]:

@@ -82,16 +82,27 @@ def folded(path: str) -> str:
     return canonical(path).casefold()
 
 
+@dataclass(frozen=True)
 class DiskTree:
-    """The files of this computer."""
+    """The files of this computer; no link in the folder ``fence``, if any, may lead out of it."""
+
+    fence: str = ""
 
     def find(self, place: str) -> Found | None:
         """Return the file at ``place``; links are followed.
 
-        Raises ``UnusableError`` if it is no readable file, or if several differ in case only.
+        Raises ``UnusableError`` if it is no readable file, if several differ in case only, or if it
+        is a link out of the fence.
         """
         true = self._true(place)
-        return None if true is None else found_on_disk(true)
+        if true is None:
+            return None
+        if self.fence and leads_out(true, self.fence):
+            raise UnusableError(
+                "is a link that leads out of the folder, so it is not followed: "
+                "put the file itself there, or choose the .ini as the job"
+            )
+        return found_on_disk(true)
 
     def _true(self, place: str) -> str | None:
         if os.path.lexists(place):
@@ -117,6 +128,13 @@ def _only(names: list[str], folder: str) -> str | None:
             f"exists several times with other letter case: {', '.join(sorted(names))}"
         )
     return posixpath.join(folder, names[0]) if names else None
+
+
+def leads_out(place: str, folder: str) -> bool:
+    """Tell whether a file that seems to be in ``folder`` is in truth, by links, elsewhere."""
+    if Path(folder) not in Path(place).parents:
+        return False
+    return Path(folder).resolve() not in Path(place).resolve().parents
 
 
 def found_on_disk(place: str) -> Found:

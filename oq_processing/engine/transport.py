@@ -98,10 +98,6 @@ class Body:
         plain = self.headers.get("Content-Type", "").startswith("text/plain")
         return self.first_line() if plain else ""
 
-    def is_json_error(self) -> bool:
-        """Tell whether the engine says itself why it refuses (as to others' calculations)."""
-        return isinstance(self._json(), dict)
-
     def job_id(self) -> int | None:
         """Return the ``job_id`` of an answer to a submission."""
         value = self._json()
@@ -388,7 +384,7 @@ def _new_session() -> requests.Session:
     # without an auth of its own requests would send what ~/.netrc holds for the host
     session.auth = lambda request: request
     # else it reads the body of a redirect, however long, even of one that is not followed
-    session.get_redirect_target = lambda response: None  # type: ignore[method-assign]
+    session.get_redirect_target = lambda _: None
     session.headers["User-Agent"] = "oq_processing"
     return session
 

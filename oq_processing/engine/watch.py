@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ GIVE_UP_AFTER = 300.0  # seconds without an answer before we stop following
 ABORT_WITHIN = 120.0  # seconds in which an abort must be confirmed
 ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does not accept yet
 SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a word
+# of a cluster: the engine lists the workers that did come within two minutes, and says no more
+_WORKERS_MISSING = re.compile(r"TimeoutError: \[.*\]$")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ def follow(
 def failure_reason(client: EngineClient, calculation_id: int) -> str:
     """Return why a calculation failed: the last line of its traceback, else of its log."""
     reason = _last_line("\n".join(client.traceback(calculation_id)))
+    if _WORKERS_MISSING.match(reason):
+        return (
+            f"{reason} (the cluster's workers did not start, or not all: "
+            "see host_cores in the server's openquake.cfg)"
+        )
     if reason:
         return reason
     last = ""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from osgeo import gdal, ogr
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDataSourceUri,
@@ -87,15 +86,12 @@ def write(
         except EngineError as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
-        if failure is not None and staged:
-            _spoil(destination)
-            gdal.PushErrorHandler("CPLQuietErrorHandler")
+        if failure is not None:
+            with _spoiled(destination) if staged else contextlib.nullcontext():
+                del sink
+            raise failure
         # only deleting it flushes the rest to the file
         del sink
-        if failure is not None:
-            if staged:
-                gdal.PopErrorHandler()
-            raise failure
         return destination
 
     with _staged(parameters, name, context) as (given, move):
@@ -129,16 +125,24 @@ def write(
     return Written(destination, layer, renamed)
 
 
-def _spoil(destination: str) -> None:
-    """Empty a database that is not wanted any more, so that closing it fails at once.
+@contextlib.contextmanager
+def _spoiled(destination: str) -> Iterator[None]:
+    """Empty a database that is not wanted any more: closing it fails within this, at once.
 
     Else its spatial index is made first, which takes many seconds for a million rows.
     """
+    from osgeo import gdal
+
     path = Path(destination)
     if path.suffix.lower() in (".gpkg", ".sqlite"):
         # where the system does not allow it, closing only takes its time
         with contextlib.suppress(OSError):
             os.truncate(path, 0)
+    gdal.PushErrorHandler("CPLQuietErrorHandler")
+    try:
+        yield
+    finally:
+        gdal.PopErrorHandler()
 
 
 def _check_stored(destination: str, context: QgsProcessingContext, table: Table) -> None:
@@ -315,6 +319,8 @@ def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
             for suffix in ("", "-wal", "-shm", "-journal"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
         elif uri.table() not in tables:
+            from osgeo import ogr
+
             dataset = ogr.Open(str(path), 1)
             for i in range(dataset.GetLayerCount() if dataset is not None else 0):
                 if dataset.GetLayer(i).GetName() == uri.table():
@@ -324,6 +330,8 @@ def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
 
 
 def _tables(path: Path) -> list[str]:
+    from osgeo import ogr  # 25 ms, which a start of QGIS need not take
+
     dataset = ogr.Open(str(path))
     if dataset is None:
         return []

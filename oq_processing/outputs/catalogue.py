@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache, partial
 
 from ..engine.calculation import Output
-from ..engine.errors import InvalidChoice
+from ..engine.errors import InvalidChoice, InvalidOutput
 from .choices import Choices
 from .output_type import OutputType
 from .source import Source
-from .table import Table
+from .table import Block, Table
 
 UNLISTED = {"ruptures": ("Earthquake Ruptures", "events")}
 """Types that the engine has beside another one without listing them: their title, and that one.
@@ -34,13 +36,35 @@ def special_types() -> dict[str, OutputType]:
 def read(source: Source, choices: Choices) -> Table:
     """Return the output as a table, by its own reader or the general way.
 
-    Raises :class:`InvalidChoice` for a choice that the output does not have.
+    Raises :class:`InvalidChoice` for a choice that the output does not have, also while its blocks
+    are read :class:`InvalidOutput` for one that has another form than the engine gives it.
     """
     from . import general
 
     special = special_types().get(source.output.type, general.ANY)
     choices.refuse_others(special.choices, source.output.name)
-    return special.read(source, choices)
+    with _understood(source):
+        table = special.read(source, choices)
+    lines = table.lines and replace(table.lines, blocks=partial(_blocks, source, table.lines))
+    return replace(table, blocks=partial(_blocks, source, table), lines=lines)
+
+
+def _blocks(source: Source, table: Table) -> Iterator[Block]:
+    with _understood(source):
+        yield from table.blocks()
+
+
+@contextmanager
+def _understood(source: Source) -> Iterator[None]:
+    """Say in one sentence that an answer has not what its reader looks for."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InvalidOutput(
+            f"{source.output.name} of calculation {source.calculation.id} has a form that is not "
+            f"known here ({reason}); Download Output gets it as it is."
+        ) from error
 
 
 def find_output(outputs: Sequence[Output], wanted: str, calculation_id: int) -> Output:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
+from ..engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
 from . import assets as selection
 from .choices import Choices, listed
 from .output_type import OutputType
@@ -91,6 +91,12 @@ def read_assets(source: Source, what: str = "assets") -> Assets:
     try:
         npz = source.npz(what)
         array, about = npz.array("array"), npz.json()
+    except NotAllowed as error:
+        raise NotAllowed(
+            f"Calculation {source.calculation.id} does not tell its assets to this user; "
+            f"{source.output.name} cannot be located. The server's administrator can raise "
+            "the user's level."
+        ) from error
     except (NotFound, ServerFault) as error:
         raise InvalidOutput(
             f"Calculation {source.calculation.id} does not tell its assets; "

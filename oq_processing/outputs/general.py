@@ -21,12 +21,14 @@ from typing import IO, Any, Callable
 
 from ..engine.client import Download
 from ..engine.errors import InvalidChoice, InvalidOutput
+from ..engine.sources import ZIP_ERRORS
 from .choices import Choices
-from .npz import MAX_RATIO
+from .npz import check_size
 from .output_type import OutputType
 from .source import Source
 from .table import (
     INTEGER,
+    MAX_COLUMNS,
     NONE,
     POINT,
     REAL,
@@ -41,6 +43,10 @@ from .table import (
 
 MEMBER = "member"
 """Name of the column that says which file of an output a row comes from."""
+
+MAX_LINE = 16 * 1024**2  # bytes; a table of thousands of columns has less
+_CHUNK = 1024**2
+_LONGEST = 400  # characters of a number; what is longer fits in no column
 
 _COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
 _IDS = {"asset_id", "custom_site_id", "source_id", "taxonomy", "id", "branch_path", "loss_type"}
@@ -163,6 +169,11 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     given = _given(same, known, len(files) > 1)
     own = _columns(same, known)
     columns = (*given, *own)
+    if len(columns) > MAX_COLUMNS:
+        raise InvalidOutput(
+            f"{source.output.name} has {len(columns)} columns; a layer takes {MAX_COLUMNS}. "
+            "Download Output gets the file as it is."
+        )
     lonlat = _coordinates(own) or _coordinates(columns)
     if choices.geometry not in ("auto", POINT, NONE):
         raise InvalidChoice(
@@ -206,33 +217,56 @@ def csv_files(source: Source) -> list[CsvFile]:
     with download.path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
     if not is_zip:
-        return [CsvFile(_member(download.name), partial(_open_file, download.path))]
-    return _members(download, source.output.name)
+        return [CsvFile(_member(download.name), partial(_open_file, download.path, source.check))]
+    return _members(source, download)
 
 
-def _members(download: Download, title: str) -> list[CsvFile]:
+def _members(source: Source, download: Download) -> list[CsvFile]:
+    title = source.output.name
     try:
         with zipfile.ZipFile(download.path) as archive:
             entries = [e for e in archive.infolist() if e.filename.lower().endswith(".csv")]
-    except zipfile.BadZipFile as error:
+    except ZIP_ERRORS as error:
         raise InvalidOutput(f"The export of {title} is not a whole zip file; try again.") from error
     for entry in entries:
-        if entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-            raise InvalidOutput(f"{entry.filename} in the export of {title} is not believable.")
+        check_size(f"{entry.filename} in the export of {title}", [entry], download.path.parent)
+    check_size(f"The export of {title}", entries, download.path.parent)
     if not entries:
         raise InvalidChoice(f"The export of {title} holds no table (CSV file).")
     return [
-        CsvFile(_member(entry.filename), partial(_open_member, download.path, entry))
+        CsvFile(_member(entry.filename), partial(_open_member, download.path, entry, source.check))
         for entry in sorted(entries, key=lambda e: e.filename)
     ]
 
 
-def _open_file(path: Path) -> IO[bytes]:
-    return path.open("rb")
+class _Guarded(io.BufferedReader):
+    """The bytes of a CSV file; ends at a line that has no end, and when the user cancels."""
+
+    def __init__(self, file: Any, check: Callable[[], None]) -> None:
+        super().__init__(file, _CHUNK)
+        self._check = check
+        self._line = 0
+        self._unchecked = 0
+
+    def read1(self, size: int = -1, /) -> bytes:
+        data = super().read1(size)
+        self._unchecked += len(data)
+        if self._unchecked >= _CHUNK:
+            self._unchecked = 0
+            self._check()
+        end = data.rfind(b"\n")
+        self._line = self._line + len(data) if end < 0 else len(data) - end - 1
+        if self._line > MAX_LINE:
+            raise csv.Error(f"a line of more than {MAX_LINE // 1024**2} MB")
+        return data
 
 
-def _open_member(path: Path, entry: zipfile.ZipInfo) -> IO[bytes]:
-    return zipfile.ZipFile(path).open(entry)
+def _open_file(path: Path, check: Callable[[], None]) -> IO[bytes]:
+    return _Guarded(path.open("rb", buffering=0), check)
+
+
+def _open_member(path: Path, entry: zipfile.ZipInfo, check: Callable[[], None]) -> IO[bytes]:
+    return _Guarded(zipfile.ZipFile(path).open(entry), check)
 
 
 def _member(name: str) -> str:
@@ -269,7 +303,7 @@ def file_kind(file: CsvFile) -> str:
 def _readable(file: CsvFile) -> Iterator[None]:
     try:
         yield
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (csv.Error, OSError, *ZIP_ERRORS) as error:
         raise InvalidOutput(f"{file.member} cannot be read ({error}).") from error
 
 
@@ -304,6 +338,8 @@ def _is_text(header: tuple[str, ...]) -> list[bool]:
 
 
 def _wider(kind: str, cell: str) -> str:
+    if len(cell) > _LONGEST:
+        return TEXT
     if re.fullmatch(r"-?(0|[1-9][0-9]*)", cell):
         if -(2**63) <= int(cell) < 2**63:
             return kind

@@ -61,6 +61,10 @@ class Source:
         self.client.extract(owner, what, target, query, self.progress)
         return Npz(target)
 
+    def check(self) -> None:
+        """Raise :class:`Cancelled` when the user wants us to stop; for work that takes long."""
+        self.client.transport.wait.check()
+
     def export(self, fmt: str) -> Download:
         """Fetch the output in one of its formats."""
         return self.client.export(self.output, fmt, self._free_path(fmt), self.progress)

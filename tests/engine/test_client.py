@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import traceback
 import zipfile
 
 import pytest
@@ -11,10 +12,11 @@ from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_a
 
 from oq_processing.engine import client as client_module
 from oq_processing.engine.calculation import Calculation, LogRecord, Output, parse_time
-from oq_processing.engine.client import Credentials, EngineClient, normalize_url
+from oq_processing.engine.client import Credentials, EngineClient, normalize_url, version_note
 from oq_processing.engine.errors import (
     Cancelled,
     EngineError,
+    Interrupted,
     InvalidOutput,
     NotAllowed,
     NotAnEngine,
@@ -24,7 +26,7 @@ from oq_processing.engine.errors import (
     SubmissionUnknown,
     Unreachable,
 )
-from oq_processing.engine.transport import Transport
+from oq_processing.engine.transport import Network, Transport
 from oq_processing.engine.wait import Wait
 
 ALICE = Credentials("alice", "pw-alice-123")
@@ -588,6 +590,47 @@ def test_an_abort_that_is_refused_or_not(fake):
 # --- an engine of the year 2023
 
 
+@pytest.mark.parametrize(
+    ("version", "note"),
+    [
+        ("3.16.0", ""),
+        ("3.26.2", ""),
+        ("3.26.0-gitabc", ""),
+        ("3.15.4", "older than the versions this plugin is tested with, 3.16 to 3.26"),
+        ("3.27.0-gitabc", "newer than the versions this plugin is tested with, 3.16 to 3.26"),
+        ("9.99.0", "newer than the versions this plugin is tested with, 3.16 to 3.26"),
+    ],
+)
+def test_another_version_is_worth_a_note(version, note):
+    assert version_note(version) == note
+
+
+def test_a_read_only_server(fake, archive):
+    fake.answers = {
+        f"POST /v1/calc/{path}": [Answer(404, headers={"Content-Type": "text/html"})]
+        for path in ("run", "1/abort", "1/remove", "2/remove")
+    }
+    client = EngineClient(fake.url)
+    sentence = f"{fake.url} does not {{}} calculations (it is read-only)."
+    assert message(NotAllowed, client.abort, 1) == sentence.format("abort")
+    assert message(NotAllowed, client.remove, 1) == sentence.format("delete")
+    assert "Calculation 2 does not exist" in message(NotFound, client.remove, 2)
+    assert message(SubmissionRefused, client.submit, archive, "job.ini") == (
+        f"{fake.url} does not accept calculations (it is read-only)."
+    )
+    fake.answers["POST /v1/calc/run_ini"] = [Answer(404), Answer(404)]
+    assert "does not accept" in message(SubmissionRefused, client.submit_on_server, "/x/job.ini")
+    fake.answers["GET /v1/calc/run"] = [Answer(405)]
+    assert message(SubmissionRefused, client.submit_on_server, "/x/job.ini") == (
+        f"{fake.url} does not run a job on its own disk (its engine is too old); "
+        "send the files with JOB."
+    )
+    assert [c.status for c in client.calculations()] == ["complete"]
+    assert str(client.abilities()) == (
+        "OpenQuake Engine 3.26.2; no login is wanted, read-only; you may: look and download only."
+    )
+
+
 def test_an_old_engine(archive):
     with FakeEngine(old=True) as fake:
         client = EngineClient(fake.url)
@@ -797,7 +840,7 @@ def test_no_permission(locked):
     client = EngineClient(locked.url, credentials=ALICE)
     locked.answers["GET /v1/calc/1/results"] = [Answer(403), Answer(403)]
     assert message(NotAllowed, client.outputs, 1) == (
-        f"{locked.url} knows you as “alice” but does not permit this."
+        f"{locked.url} knows you as “alice” but does not permit this (calc/1/results)."
     )
     assert locked.count("POST", "/accounts/ajax_login/") == 2, "it may have been the session"
     locked.answers["POST /v1/calc/1/abort"] = [json_answer({"error": "not yours"}, 403)]
@@ -821,6 +864,26 @@ def test_a_login_that_fails_for_another_reason_blames_nobody(locked, answer, kin
     text = message(kind, client.calculation, 1)
     assert words in text
     assert "password" not in text
+
+
+def test_login_under_a_prefix(archive):
+    with FakeEngine(prefix="/oq/eng", users={"alice": ALICE.password}) as fake:
+        fake.calculations[1] = FakeCalculation(1, "complete")
+        assert message(NotAllowed, EngineClient(fake.url).calculation, 1) == (
+            f"{fake.url} wants a login; give an authentication configuration (AUTHCFG)."
+        )
+        client = EngineClient(fake.url, credentials=ALICE)
+        assert client.calculation(1).status == "complete"
+        fake.expire_sessions()
+        assert client.calculation(1).status == "complete"
+        fake.expire_sessions()
+        assert client.submit(archive, "job.ini") == 2
+        assert fake.count("POST", "/accounts/ajax_login/") == 3
+        assert fake.count("POST", "/v1/calc/run") == 1
+        elsewhere = {"Location": "http://elsewhere.org/oq/eng/accounts/login/"}
+        fake.answers = {f"GET {fake.prefix}/v1/calc/1/status": [Answer(302, headers=elsewhere)]}
+        assert "redirects to http://elsewhere.org" in message(NotAnEngine, client.calculation, 1)
+        assert fake.count("POST", "/accounts/ajax_login/") == 3
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -855,6 +918,44 @@ def test_passwords_are_never_shown(locked):
     with pytest.raises(Unreachable) as broken:
         client.calculation(1)
     assert "pw-s3cret" not in json.dumps([str(broken.value), repr(broken.value.__cause__)])
+
+
+def variables(error: BaseException) -> str:
+    """The traceback with all variables, as some tools show and send it."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(told.format())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(403, b"Invalid login"), NotAllowed),
+        (Answer(500), ServerFault),
+        (Answer(302, headers={"Location": "http://elsewhere.org"}), NotAnEngine),
+        (Answer(0, drop="reset"), Unreachable),
+        (Answer(200, b"x", announced=9, drop="end"), Interrupted),
+    ],
+)
+def test_no_traceback_has_a_password_among_its_variables(locked, answer, kind):
+    locked.answers["POST /accounts/ajax_login/"] = [answer]
+    client = EngineClient(locked.url, credentials=Credentials("alice", "pw-s3cret"))
+    with pytest.raises(kind) as error:
+        client.calculation(1)
+    text = variables(error.value)
+    assert "_log_in" in text
+    assert "pw-s3cret" not in text
+    [login] = [r for r in locked.requests if r.path == "/accounts/ajax_login/"]
+    assert login.fields == {"username": "alice", "password": "pw-s3cret"}
+
+
+def test_no_traceback_has_the_password_of_a_proxy_among_its_variables():
+    network = Network(proxy="http://carol:pw-s3cret@127.0.0.1:9")
+    client = EngineClient("http://engine.example.org", Transport(network=network))
+    with pytest.raises(Unreachable, match="The proxy between here and http") as error:
+        client.engine_version()
+    text = variables(error.value)
+    assert "ProxyError" in text
+    assert "pw-s3cret" not in text
 
 
 def test_log_records_read_like_the_engine_s_own():

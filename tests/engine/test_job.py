@@ -402,7 +402,11 @@ def test_a_linked_file_is_sent_with_its_content(folder, tmp_path):
     put(tmp_path, "elsewhere.csv", "content")
     make_ini(folder, "site_model_file = sites.csv")
     (folder / "sites.csv").symlink_to(tmp_path / "elsewhere.csv")
-    assert archived(only(folder / "job.ini"), tmp_path)["sites.csv"] == b"content"
+    package = only(folder / "job.ini")
+    assert archived(package, tmp_path)["sites.csv"] == b"content"
+    assert package.warnings == (
+        f"sites.csv is a link; what is sent is {tmp_path / 'elsewhere.csv'}.",
+    )
 
 
 # ---- references inside XML
@@ -940,7 +944,31 @@ def test_a_folder_gives_every_file_but_hidden_ones_and_links(folder, tmp_path):
         "job/sub/data.csv",
     ]
     [warning] = package.warnings
-    assert warning == "Links are not followed, left out: all, linked.csv, secret."
+    assert warning == "Links are not followed, left out: all, secret."
+
+
+def test_a_link_out_of_a_folder_is_not_followed_and_said(folder, tmp_path):
+    """Whoever made the folder must not get at what else the user may read."""
+    put(tmp_path, "secret.txt", "secret")
+    put(folder, "data/real.csv")
+    (folder / "sites.csv").symlink_to(tmp_path / "secret.txt")
+    (folder / "up").symlink_to("../..")
+    (folder / "near.csv").symlink_to("data/real.csv")
+    make_ini(folder, "a_file = sites.csv", "b_file = up/secret.txt", "c_file = near.csv")
+    text = refusal(folder)
+    reason = (
+        "which is a link that leads out of the folder, so it is not followed: "
+        "put the file itself there, or choose the .ini as the job"
+    )
+    assert f"a_file names sites.csv, {reason}" in text
+    assert f"b_file names up/secret.txt, {reason}" in text
+    assert "near.csv" not in text
+    # the folder itself may be reached by one
+    make_ini(folder, "c_file = near.csv")
+    (tmp_path / "alias").symlink_to(folder)
+    package = only(tmp_path / "alias")
+    assert names(package) == ["job.ini", "data/real.csv", "near.csv"]
+    assert package.warnings == ("Links are not followed, left out: up, sites.csv.",)
 
 
 def test_a_folder_is_the_root_of_its_archive(folder):

@@ -1,5 +1,6 @@
 """HTTP that can be cancelled, is bounded, and never takes half of a file for the whole."""
 
+import contextlib
 import gzip
 import os
 import socket
@@ -207,6 +208,81 @@ def test_compressed_on_the_way(fake, tmp_path):
     with pytest.raises(Unreachable, match=r"The connection to http:.*\d broke"):
         get(fake, target=tmp_path / "b.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+# --- servers that mean harm
+
+
+def test_a_small_answer_that_becomes_huge(fake):
+    """A third of a megabyte that would become 300 is not unpacked beyond the limit."""
+    bomb = gzip.compress(bytes(300 * 2**20))
+    assert len(bomb) < 2 * 2**20
+    answer_with(fake, Answer(body=bomb, headers={"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    with pytest.raises(ServerFault, match="answered more than 1 MB"):
+        get(fake)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 150 * 2**20
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "x" * 1000])
+def test_an_answer_packed_in_another_way_is_not_unpacked(fake, encoding):
+    answer_with(fake, Answer(body=b"x", headers={"Content-Encoding": encoding}))
+    with pytest.raises(ServerFault) as error:
+        get(fake)
+    assert str(error.value) == f"{fake.url} answered in the encoding {encoding[:50]}."
+
+
+def test_a_redirect_with_an_endless_page_is_not_read(fake):
+    def endless():
+        while True:
+            yield b"x" * 65536
+
+    location = {"Location": "http://other.example.org/"}
+    answer_with(fake, Answer(302, body=endless(), headers=location, announced=None))
+    with pytest.raises(ServerFault, match="answered more than 1 MB"):
+        get(fake)
+    assert fake.hung_up.wait(5), "the server still sends"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "words"),
+    [
+        (HEAD, b"X-%d: y\r\n", "got more than 100 headers"),
+        (HEAD + b"X: ", b"y" * 4096, "got more than 65536 bytes when reading header line"),
+        (b"HTTP/1.1 ", b"2" * 4096, "got more than 65536 bytes when reading status line"),
+        (CHUNKED, b"0" * 4096, "got more than 65536 bytes when reading chunk size"),
+        (CHUNKED + b"1;", b"x" * 4096, "got more than 65536 bytes when reading chunk size"),
+    ],
+)
+def test_lines_that_never_end(begin, again, words):
+    """Of an answer's head, or between the pieces of its body."""
+    sent = []
+
+    def talk():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(begin)
+            with contextlib.suppress(OSError):
+                for i in range(25_000):  # 100 MB, which is no end for whoever reads all
+                    connection.sendall(again % i if b"%d" in again else again)
+                    sent.append(len(again))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Unreachable) as error:
+            Transport().fetch("GET", url, timeout=5, limit=LIMIT)
+        thread.join(10)
+    assert str(error.value) == f"The connection to {url} broke ({words})."
+    assert sum(sent) < 20 * 2**20, "it was read on"
 
 
 def test_a_folder_that_cannot_be_written(fake, tmp_path):

@@ -320,6 +320,20 @@ def test_reason_from_the_traceback(fake, faked):
     assert failure_reason(faked, 1) == "ValueError: bad"
 
 
+@pytest.mark.parametrize("found", ["[]", "[('10.0.0.1', 0, 4), ('10.0.0.2', 0, 0)]"])
+def test_reason_of_a_cluster_without_its_workers(fake, faked, found):
+    fake.calculations[1].traceback = ["raise z.TimeoutError(status)", f"TimeoutError: {found}"]
+    assert failure_reason(faked, 1) == (
+        f"TimeoutError: {found} (the cluster's workers did not start, or not all: "
+        "see host_cores in the server's openquake.cfg)"
+    )
+
+
+def test_another_timeout_is_told_as_it_is(fake, faked):
+    fake.calculations[1].traceback = ["TimeoutError: While sending [1] to tcp://10.0.0.1:1909"]
+    assert failure_reason(faked, 1) == "TimeoutError: While sending [1] to tcp://10.0.0.1:1909"
+
+
 def test_reason_from_a_traceback_in_one_piece(fake, faked):
     fake.calculations[1].traceback = ["Traceback:\n  File x\nLogicTreeError: No such file\n\n"]
     assert failure_reason(faked, 1) == "LogicTreeError: No such file"

@@ -14,6 +14,7 @@ import pytest
 from oq_processing.engine.calculation import Calculation, Output
 from oq_processing.engine.client import Download
 from oq_processing.engine.errors import NotFound
+from oq_processing.engine.transport import Transport
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.source import Source
 
@@ -28,6 +29,7 @@ class FakeClient:
         self.name = "output-7-values_1.csv"
         self.extracts = {}
         self.asked = []
+        self.transport = Transport()
 
     def export(self, output, fmt, target, progress=None):
         self.asked.append(fmt)
@@ -137,7 +139,9 @@ def exported():
             files = {download.name.partition("-")[2].partition("-")[2]: target.read_bytes()}
         found = {}
         for name, data in files.items():
-            _, header, *rows = csv.reader(io.StringIO(data.decode()))
+            header, *rows = csv.reader(io.StringIO(data.decode()))
+            if header[0].startswith("#"):
+                header, *rows = rows
             found[name.rpartition("_")[0]] = (header, rows)
         return found
 
@@ -152,5 +156,57 @@ def source_of(client, tmp_path):
         calculation = client.calculation(calculation_id)
         output = catalogue.find_output(client.outputs(calculation_id), kind, calculation_id)
         return Source(client, calculation, output, tmp_path)
+
+    return make
+
+
+def assets_array(fields: dict, tags: dict) -> dict[str, np.ndarray]:
+    """Return an extract of assets: ``fields`` and ``tags``, one value for each asset."""
+    names = {tag: ["?", *sorted(set(values) - {"?"})] for tag, values in tags.items()}
+    types = {"id": "S50", "asset_id": "S50", "site_id": "<u4", "ordinal": "<u4"}
+    dtype = [(name, types.get(name, "<f4")) for name in fields]
+    array = np.zeros(len(next(iter(fields.values()))), dtype + [(tag, "<u4") for tag in tags])
+    for name, values in fields.items():
+        array[name] = [v.encode() if isinstance(v, str) else v for v in values]
+    for tag, values in tags.items():
+        array[tag] = [names[tag].index(value) for value in values]
+    about = {**names, "tagnames": list(tags)}
+    return {"array": array, "json": np.array(json.dumps(about).encode())}
+
+
+COST_TYPES = (
+    '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'
+    '<costType name="contents" type="aggregated" unit="USD"/></costTypes>'
+)
+
+
+@pytest.fixture
+def asset_source(fake_source):
+    """A source of a calculation with assets, in the units of its exposure (None: not told)."""
+
+    def make(
+        kind, fields, tags, parameters=None, exports=None, what="assets", exposure=COST_TYPES
+    ) -> Source:
+        source = fake_source(type=kind, name="Risk", formats=("csv", "npz"))
+        client = source.client
+        parameters = {"calculation_mode": "classical_risk", **(parameters or {})}
+        object.__setattr__(source.calculation, "mode", parameters["calculation_mode"])
+        client.extracts[5, "oqparam"] = {"json": np.array(json.dumps(parameters).encode())}
+        client.extracts[5, what] = assets_array(fields, tags)
+        of_exposure = Output(9, "exposure", "Exposure", ("zip",))
+        client.outputs = lambda number: [of_exposure] if exposure else []
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("assetcol_5.csv", "id")
+            archive.writestr("exposure_5.xml", exposure or "")
+
+        def export(output, fmt, target, progress=None):
+            client.asked.append((output.type, fmt))
+            name, data = ("e.zip", zipped.getvalue()) if output.id == 9 else exports[fmt]
+            target.write_bytes(data)
+            return Download(target, name, len(data))
+
+        client.export = export
+        return source
 
     return make

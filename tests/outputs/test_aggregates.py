@@ -562,7 +562,7 @@ def test_too_many_columns(aggregate_source):
 # --- the real engine
 
 
-@pytest.mark.parametrize("kind", ["aggrisk", "aggrisk-stats", "aggcurves", "aggcurves-stats"])
+@pytest.mark.parametrize("kind", ["aggrisk", "aggcurves"])
 def test_every_row_of_the_engine(
     losses_by_tag, source_of, client, exported, rows_of, tmp_path, kind
 ):
@@ -580,23 +580,26 @@ def test_every_row_of_the_engine(
                 assert value == (text if column.type == TEXT else float(text))
 
 
-@pytest.mark.parametrize("kind", ["risk_by_event", "src_loss_table"])
-def test_other_tables_of_the_engine(losses_by_tag, client, kind):
-    types = [output.type for output in client.outputs(losses_by_tag)]
-    assert (kind in types) == (kind == "risk_by_event")
+def test_events_of_the_engine(losses_by_tag, source_of, client, exported, rows_of, tmp_path):
+    [(header, rows)] = exported(client, losses_by_tag, "risk_by_event", tmp_path).values()
+    table = catalogue.read(source_of(losses_by_tag, "risk_by_event"), Choices())
+    assert [c.name for c in table.columns] == header
+    position = header.index("event_id")
+    assert types(table)["event_id"] == INTEGER
+    assert [str(row[position]) for row in rows_of(table)] == [row[position] for row in rows]
 
 
 def test_the_mean_of_a_taxonomy_is_the_sum_of_its_sites(losses_by_tag, source_of):
-    source = source_of(losses_by_tag, "aggrisk-stats")
+    source = source_of(losses_by_tag, "aggrisk")
     direct = read_by_tag(source, Choices(), "taxonomy")
-    assert [c.name for c in direct.columns][:2] == ["nonstructural", "nonstructural-pla_loss"]
+    assert [c.name for c in direct.columns][:2] == ["nonstructural", "nonstructural-ratio"]
     assert direct.columns[0].title == "Average nonstructural loss in 1000 years [EUR]"
     parts = catalogue.read(source, Choices(member="site_id-taxonomy", loss_type="nonstructural"))
     names = [c.name for c in parts.columns]
     sums: dict[str, float] = {}
     for block in parts.blocks():
         rows = dict(zip(names, (v.tolist() for v in block.values)))
-        for taxonomy, loss in zip(rows["taxonomy"], rows["loss"]):
+        for taxonomy, loss in zip(rows["taxonomy"], rows["loss_value"]):
             sums[taxonomy] = sums.get(taxonomy, 0) + loss
     assert len(sums) > 5
     found = {tag: values[0] for tag, values in direct.values.items()}

@@ -1,11 +1,16 @@
+import importlib
 import io
+import pkgutil
+import tracemalloc
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs import catalogue
+from oq_processing import outputs
+from oq_processing.engine.errors import Cancelled, InvalidChoice, InvalidOutput
+from oq_processing.outputs import catalogue, npz
 from oq_processing.outputs.choices import Choices
 from oq_processing.outputs.general import read
 from oq_processing.outputs.table import INTEGER, NONE, POINT, REAL, TEXT, Style
@@ -53,6 +58,7 @@ def test_provenance(fake_source):
         "output_type": "values",
         "output_name": "Values",
         "choices": {"POE": "0.1"},
+        "engine_version": "3.26.2",
         "members": ["values"],
         "checksum": 42,
         "investigation_time": 50.0,
@@ -89,7 +95,8 @@ def test_quoted_cells_and_other_scripts(fake_source, rows_of):
         (["", ""], INTEGER, [None, None]),
         (["1_000"], TEXT, ["1_000"]),
         (["Infinity"], TEXT, ["Infinity"]),
-        (["NAN"], TEXT, ["NAN"]),
+        (["NAN", "1.5E+00", "-INF"], REAL, [None, 1.5, float("-inf")]),
+        (["NaN"], TEXT, ["NaN"]),
         (["١٢"], TEXT, ["١٢"]),
         (["1e5x"], TEXT, ["1e5x"]),
         (["."], TEXT, ["."]),
@@ -175,7 +182,7 @@ def test_members_of_one_kind_are_appended(fake_source, rows_of):
         }
     )
     table = read(fake_source(data, "output-7-values_3.zip"), Choices())
-    assert types(table) == {"member": TEXT, "lon": REAL, "lat": INTEGER, "poe-0.1": REAL}
+    assert types(table) == {"member": TEXT, "lon": REAL, "lat": REAL, "poe-0.1": REAL}
     assert rows_of(table) == [
         ("hazard_curve-rlz-000-PGA", 1.5, 1, 1.0),
         ("hazard_curve-rlz-000-PGA", 2.0, 1, 0.0),
@@ -242,6 +249,70 @@ def test_a_zip_that_claims_to_be_huge(fake_source):
         read(fake_source(data.replace(size, (2**31).to_bytes(4, "little"))), Choices())
 
 
+def test_a_zip_that_inflates_to_50_gb(fake_source, monkeypatch):
+    """Each file is believable, and all together take more than is left on the disk."""
+    text = "x\r\n" + "1\r\n" * 5000
+    data = zipped(**{"a.csv": text, "b.csv": text})
+    free = 2 * len(text) - 1
+    monkeypatch.setattr(npz.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(InvalidOutput, match=r"^The export of Values takes 0\.0 GB when unpacked"):
+        read(fake_source(data), Choices())
+
+
+@pytest.mark.parametrize("member", [True, False])
+def test_a_line_without_end(fake_source, member):
+    """It is not read into memory: 1 MB of a zip may be a line of 1 GB."""
+    line = b"x\r\n" + b"1" * (200 * 2**20)
+    source = fake_source(zipped(**{"a.csv": line}) if member else line)
+    tracemalloc.start()
+    with pytest.raises(InvalidOutput, match=r"cannot be read \(a line of more than 16 MB\)\.$"):
+        read(source, Choices())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 150 * 2**20
+
+
+def test_cancelled_while_a_long_file_is_read(fake_source):
+    source = fake_source(b"x,y\r\n" + b"1,2\r\n" * 500_000)
+    looks = iter([False, True])
+    source.client.transport.wait.cancelled = lambda: next(looks)
+    with pytest.raises(Cancelled):
+        read(source, Choices())
+    assert next(looks, "end") == "end"
+
+
+def test_digits_without_end(fake_source, rows_of):
+    """Python refuses to read more than 4,300 of them as a number."""
+    cell = "9" * 5000
+    assert rows_of(read(fake_source(f"x,y\r\n{cell},1\r\n".encode()), Choices())) == [(cell, 1)]
+
+
+def test_members_no_zip_of_the_engine_has(fake_source):
+    """Encrypted, packed in another way, or with data that cannot be unpacked."""
+    good = zipped(**{"a.csv": "x\r\n" + "1\r\n" * 100})
+    here, there = good.find(b"PK\x03\x04"), good.find(b"PK\x01\x02")
+    data = here + 30 + len("a.csv")
+    for changes in ({here + 6: 1, there + 8: 1}, {here + 8: 99, there + 10: 99}, {data: 0xFF}):
+        bad = bytearray(good)
+        for at, value in changes.items():
+            bad[at] = value
+        with pytest.raises(InvalidOutput, match=r"^a cannot be read"):
+            read(fake_source(bytes(bad)), Choices())
+
+
+def test_what_a_reader_does_not_find_is_one_sentence(hazard_source):
+    """An engine that answers hazard maps with other fields than the engine's."""
+    parameters = {"hazard_imtls": {"PGA": [0.1]}, "poes": [0.1], "investigation_time": 50}
+    odd = np.zeros(2, [("sids", "<u4"), ("longitude", "<f8")])
+    source = hazard_source(parameters, {("mean", "PGA"): [[0.1], [0.2]]}, {5: odd})
+    with pytest.raises(InvalidOutput) as error:
+        list(catalogue.read(source, Choices()).blocks())
+    assert str(error.value) == (
+        "Hazard Maps of calculation 5 has a form that is not known here "
+        "(ValueError: no field of name lon); Download Output gets it as it is."
+    )
+
+
 @pytest.mark.parametrize("header", ["lon,lat", "longitude,latitude", "centroid_lon,centroid_lat"])
 def test_points(fake_source, header):
     data = f"rup_id,{header},depth,mag\r\n7,1.5,-2.25,10,6.5\r\n8,179.5,0,5,7\r\n".encode()
@@ -251,6 +322,31 @@ def test_points(fake_source, header):
     assert block.xy.tolist() == [[1.5, -2.25], [179.5, 0.0]]
     assert table.style == Style("mag")
     assert table.column("depth").title == "Depth [km]"
+
+
+@pytest.mark.parametrize(
+    ("data", "style"),
+    [
+        (b"lon,lat,site_id,year,depth,weight,PGA,n\r\n1,2,3,4,5.5,0.5,0.25,7\r\n", Style("PGA")),
+        # counts are drawn where nothing is measured, ids never
+        (b"lon,lat,id_1,rup_id,n\r\n1,2,3,4,5\r\n", Style("n")),
+        (b"lon,lat,site_id\r\n1,2,3\r\n", None),
+        (b"lon,lat,name\r\n1,2,a\r\n", None),
+    ],
+)
+def test_what_is_drawn(fake_source, data, style):
+    assert read(fake_source(data), Choices()).style == style
+
+
+def test_columns_that_mean_the_same_everywhere(fake_source):
+    data = b"event_id,rlz_id,lon,return_period,PGA\r\n1,2,3,475,5\r\n"
+    titles = [c.title for c in read(fake_source(data), Choices()).columns]
+    assert titles == ["Event", "Realization", "Longitude [°]", "Return period [years]", "PGA"]
+
+
+def test_coordinates_that_are_no_numbers(fake_source):
+    table = read(fake_source(b"lon,lat,a\r\n7E30,east,0.5\r\n"), Choices())
+    assert (table.geometry, types(table)["lat"]) == (NONE, TEXT)
 
 
 def test_style_field_of_choice(fake_source):
@@ -278,6 +374,11 @@ def test_impossible_geometry(fake_source, data, geometry, words):
     with pytest.raises(InvalidChoice) as error:
         read(fake_source(data), Choices(geometry=geometry))
     assert str(error.value) == words
+
+
+def test_no_long_format(fake_source):
+    with pytest.raises(InvalidChoice, match=r"^Values cannot be loaded in LONG_FORMAT\.$"):
+        read(fake_source(b"lon,lat\r\n1,2\r\n"), Choices(long_format=True))
 
 
 def test_points_without_coordinates_in_a_row(fake_source):
@@ -314,6 +415,15 @@ def test_no_table_at_all(fake_source):
 def test_unknown_types_go_the_general_way(fake_source, rows_of):
     source = fake_source(b"a\r\n1\r\n", type="invented in 2030")
     assert rows_of(catalogue.read(source, Choices())) == [(1,)]
+
+
+def test_no_type_is_read_by_two_modules():
+    found: dict[str, str] = {}
+    for module in pkgutil.iter_modules(outputs.__path__):
+        given = getattr(importlib.import_module(f"{outputs.__name__}.{module.name}"), "OUTPUTS", {})
+        assert {kind: found[kind] for kind in given if kind in found} == {}
+        found.update(dict.fromkeys(given, module.name))
+    assert len(found) > 40
 
 
 def test_find_output(fake_source):

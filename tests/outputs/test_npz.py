@@ -1,12 +1,15 @@
 import io
 import json
 import pickle
+import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidOutput
+from oq_processing.outputs import npz as npz_module
 from oq_processing.outputs.npz import IN_MEMORY, MAX_RATIO, Npz
 
 
@@ -127,6 +130,61 @@ def test_a_member_that_claims_to_be_huge(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz"]
 
 
+def test_a_zip_that_inflates_to_50_gb(tmp_path, monkeypatch):
+    """Believable by its ratio, and larger than what is left on the disk."""
+    path = tmp_path / "a.npz"
+    npz = archive(path, **{"a.npy": npy(np.zeros(IN_MEMORY // 8))})
+    with zipfile.ZipFile(path) as file:
+        info = file.getinfo("a.npy")
+    assert 900 < info.file_size / info.compress_size < MAX_RATIO
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=info.file_size - 1))
+    with pytest.raises(InvalidOutput) as error:
+        npz.array("a")
+    assert str(error.value) == (
+        "“a” in the engine's answer takes 0.0 GB when unpacked, and there are 0.0 GB "
+        f"left in {tmp_path.parent}."
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=info.file_size))
+    assert len(npz.array("a")) == IN_MEMORY // 8
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1,",
+        "{'descr': [('a', 'b', 'c', 'd')], 'fortran_order': False, 'shape': (1,)}",
+        "__import__('pathlib').Path('exploded').write_text('')",
+        "(" * 5000,
+    ],
+)
+def test_headers_that_are_none(tmp_path, monkeypatch, head):
+    monkeypatch.chdir(tmp_path)
+    data = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode()
+    npz = archive(tmp_path / "a.npz", **{"a.npy": data + bytes(8)})
+    with pytest.raises(InvalidOutput, match=r"^“a” in the engine's answer cannot be read"):
+        npz.array("a")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_members_no_zip_of_the_engine_has(tmp_path):
+    """Encrypted, packed in another way, or with data that cannot be unpacked."""
+    path = tmp_path / "a.npz"
+    archive(path, **{"a.npy": npy(np.arange(1000))})
+    good = path.read_bytes()
+    here, there = good.find(b"PK\x03\x04"), good.find(b"PK\x01\x02")
+    data = here + 30 + len("a.npy")
+    for changes in ({here + 6: 1, there + 8: 1}, {here + 8: 99, there + 10: 99}, {data: 0xFF}):
+        bad = bytearray(good)
+        for at, value in changes.items():
+            bad[at] = value
+        path.write_bytes(bad)
+        with pytest.raises(InvalidOutput, match=r"^“a” in the engine's answer cannot be read"):
+            Npz(path).array("a")
+
+
 def test_a_large_member_stays_on_disk(tmp_path):
     values = np.random.default_rng(1).random((IN_MEMORY // 16 + 1, 1, 2))
     npz = archive(tmp_path / "a.npz", **{"small.npy": npy([1]), "mean.npy": npy(values)})
@@ -158,6 +216,13 @@ def test_json_with_trailing_nuls(tmp_path):
     # numpy itself would cut NULs off the end
     gz = np.array(b"ab\0\0", dtype="S4")
     assert archive(tmp_path / "b.npz", **{"x.npy": npy(gz)}).array("x").tobytes() == b"ab\0\0"
+
+
+def test_json_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz_module, "MAX_JSON", 100)
+    npz = archive(tmp_path / "a.npz", **{"json.npy": npy(np.array(b"[" * 101))})
+    with pytest.raises(InvalidOutput, match="JSON of an unknown kind"):
+        npz.json()
 
 
 @pytest.mark.parametrize(

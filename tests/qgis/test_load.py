@@ -237,17 +237,18 @@ def test_general_way(run, exported, logic_tree, feedback):
     assert layer.wkbType() == QgsWkbTypes.Type.NoGeometry
 
 
-def test_member(run, exported, logic_tree):
-    layer = run(
-        CALCULATION_ID=logic_tree,
-        OUTPUT_TYPE="hmaps-stats",
-        MEMBER="hazard_map-mean-475y",
-        OUTPUT="TEMPORARY_OUTPUT",
-    )["OUTPUT"]
-    header, rows = exported(logic_tree, "hmaps-stats")["hazard_map-mean-475y"]
-    assert [f.name() for f in layer.fields()] == header == ["lon", "lat", "PGA"]
+def test_map_statistics(run, exported, logic_tree):
+    chosen = {"CALCULATION_ID": logic_tree, "OUTPUT_TYPE": "hmaps-stats"}
+    layer = run(**chosen, KIND="median", POE="2475y", OUTPUT="TEMPORARY_OUTPUT")["OUTPUT"]
+    header, rows = exported(logic_tree, "hmaps-stats")["quantile_map-0.5-2475y"]
+    assert header == ["lon", "lat", "PGA"]
+    assert [f.name() for f in layer.fields()] == ["site_id", "lon", "lat", "PGA-0.02"]
     [feature] = layer.getFeatures()
-    assert [f"{feature['PGA']:.6E}"] == [rows[0][2]]
+    assert [f"{feature['PGA-0.02']:.6E}"] == [rows[0][2]]
+    with pytest.raises(
+        QgsProcessingException, match=r"cannot be chosen by MEMBER; there are: KIND"
+    ):
+        run(**chosen, MEMBER="hazard_map-mean-475y", OUTPUT="TEMPORARY_OUTPUT")
 
 
 def test_log(area, feedback, server, client, area_source):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from osgeo import ogr
 from qgis.core import (
+    QgsGeometry,
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingParameterFeatureSink,
@@ -19,6 +20,7 @@ from oq_processing.layers import metadata, sink
 from oq_processing.layers.fields import fields_of
 from oq_processing.outputs.table import (
     INTEGER,
+    LINE,
     POINT,
     REAL,
     TEXT,
@@ -318,3 +320,21 @@ def test_finish_sees_the_first_column(write, tmp_path):
     for output in (str(tmp_path / "a.gpkg"), str(tmp_path / "a.geojson"), "TEMPORARY_OUTPUT"):
         write(table_of(), output, lambda layer, first: seen.append(layer.fields()[first].name()))
     assert seen == ["lon"] * 3
+
+
+@pytest.mark.parametrize("name", ["lines.gpkg", "lines.shp", "TEMPORARY_OUTPUT"])
+def test_a_row_without_geometry_is_kept(write, tmp_path, name):
+    line = QgsGeometry.fromWkt("LineString (1 2, 3 4)").asWkb().data()
+    table = Table(
+        "edges",
+        (Column("id", TEXT),),
+        2,
+        lambda: iter([Block((np.array(["a", "b"], dtype=object),), wkb=[line, b""])]),
+        LINE,
+    )
+    output = name if name == "TEMPORARY_OUTPUT" else str(tmp_path / name)
+    layer = write(table, output).layer
+    whole, missing = layer.getFeatures()
+    assert [whole["id"], missing["id"]] == ["a", "b"]
+    assert whole.geometry().length() == pytest.approx(8**0.5)
+    assert missing.geometry().isEmpty()

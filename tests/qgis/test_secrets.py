@@ -1,0 +1,74 @@
+"""Passwords in the desktop: not in the history, the settings, the log, or what a layer tells."""
+
+from __future__ import annotations
+
+import pytest
+from fake_engine import FakeCalculation, FakeEngine
+from qgis.core import Qgis, QgsApplication, QgsAuthMethodConfig
+from qgis.PyQt.QtWidgets import QTextEdit
+from steering import failing, spin
+
+PASSWORD = "s3cret-of-the-history"
+LIST = "openquake:listcalculations"
+
+
+@pytest.fixture
+def login(registry):
+    """The id of a configuration with alice's password."""
+    manager = QgsApplication.authManager()
+    assert manager.setMasterPassword("master-of-the-tests", True)
+    config = QgsAuthMethodConfig()
+    config.setName("alice")
+    config.setMethod("Basic")
+    config.setConfig("username", "alice")
+    config.setConfig("password", PASSWORD)
+    stored, config = manager.storeAuthenticationConfig(config)
+    assert stored
+    yield config.id()
+    manager.removeAuthenticationConfig(config.id())
+
+
+@pytest.fixture
+def messages(registry):
+    """What goes to QGIS's log."""
+    said = []
+    signal = QgsApplication.messageLog().messageReceived[str, str, Qgis.MessageLevel]
+
+    def note(text, tag, level) -> None:
+        said.append(text)
+
+    signal.connect(note)
+    yield said
+    signal.disconnect(note)
+
+
+def test_history_and_log_of_a_dialog(registry, qgis_iface, profile, login, messages, tmp_path):
+    """The history keeps the command, to be run again: with the configuration's id."""
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+    from qgis.gui import QgsBrowserGuiModel
+
+    model = QgsBrowserGuiModel()
+    qgis_iface.browserModel = lambda: model
+    with FakeEngine(users={"alice": PASSWORD}) as fake:
+        fake.calculations[1] = FakeCalculation(1, "complete")
+        dialog = AlgorithmDialog(registry.algorithmById(LIST).create())
+        target = tmp_path / "list.gpkg"
+        given = {"SERVER": fake.url, "AUTHCFG": login, "OUTPUT": str(target)}
+        dialog.setParameters(given)
+        dialog.show()
+        dialog.runButton().click()
+        spin(lambda: target.exists() and dialog.runButton().isEnabled())
+        said = "".join(edit.toPlainText() for edit in dialog.findChildren(QTextEdit))
+        dialog.close()
+        assert "'LATEST_ID': 1" in said
+        assert PASSWORD not in said
+        fake.users["alice"] = "another"
+        fake.expire_sessions()
+        assert "does not accept the user “alice”" in failing(LIST, **given)
+    texts = [path.read_bytes() for path in [*profile.rglob("*"), target] if path.is_file()]
+    command = f"'AUTHCFG':'{login}'".encode()
+    assert any(command in text for text in texts), "the history has the command"
+    assert not [text for text in texts if PASSWORD.encode() in text]
+    QgsApplication.messageLog().logMessage("the end", "tests")
+    assert messages[-1] == "the end"
+    assert PASSWORD not in "".join(messages)
