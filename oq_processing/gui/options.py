@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from qgis.core import QgsApplication
 from qgis.gui import (
     QgsAuthConfigSelect,
     QgsFileWidget,
@@ -40,6 +42,7 @@ from ..engine.transport import Transport
 from ..engine.wait import Wait
 
 TITLE = "OpenQuake"
+INSTALLER = Path(__file__).resolve().parents[1] / "install_engine.py"
 
 
 def tr(text: str) -> str:
@@ -74,7 +77,11 @@ class OptionsPage(QgsOptionsPageWidget):
         self._default = connections.default_connection()
         self.table = QTableWidget(0, 3)
         self.table.setHorizontalHeaderLabels([tr("Name"), tr("Address"), tr("Login")])
-        self.table.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
@@ -85,6 +92,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.executable = QgsFileWidget()
         self.executable.setFilePath(profile.engine_executable())
+        self.executable.lineEdit().setPlaceholderText(tr("found by itself where it is usually"))
         self.starts = QCheckBox(tr("Start it when a run finds no server"))
         self.starts.setChecked(profile.starts_local_engine())
         self._lay_out()
@@ -116,17 +124,31 @@ class OptionsPage(QgsOptionsPageWidget):
         box.addWidget(self.status)
         here = QGroupBox(tr("Engine on this computer"))
         form = QFormLayout(here)
-        form.addRow(tr("Command oq (empty: where it is usually)"), self.executable)
+        form.addRow(tr("Command oq"), self.executable)
         form.addRow(self.starts)
+        hint = QLabel(
+            tr(
+                "Started and stopped by the algorithms Start Local Engine and Stop Local Engine. "
+                "Where none is installed, this installs one: {}"
+            ).format(f"python3 {INSTALLER}")
+        )
+        hint.setWordWrap(True)
+        hint.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        form.addRow(hint)
         layout = QVBoxLayout(self)
         layout.addWidget(saved)
         layout.addWidget(here)
 
     def _show_connections(self, select: str = "") -> None:
         self.table.setRowCount(len(self._connections))
+        logins = QgsApplication.authManager().availableAuthMethodConfigs()
         for i, connection in enumerate(self._connections):
             default = tr(" (default)") if connection.name == self._default else ""
-            texts = (connection.name + default, connection.url, connection.authcfg)
+            login = connection.authcfg
+            if login:
+                known = logins[login].name() if login in logins else tr("missing")
+                login = f"{known} ({login})"
+            texts = (connection.name + default, connection.url, login)
             for column, text in enumerate(texts):
                 self.table.setItem(i, column, QTableWidgetItem(text))
             if connection.name == select:
@@ -231,13 +253,17 @@ class ConnectionDialog(QDialog):
         self.answer_timeout = _seconds(connection.answer_timeout)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
+        self.authcfg.setToolTip(tr("User name and password: a configuration of the method Basic"))
+        self.ca_file.lineEdit().setPlaceholderText(
+            tr("PEM file, for servers of a private authority")
+        )
         form = QFormLayout()
         form.addRow(tr("Name"), self.name)
         form.addRow(tr("Address"), self.url)
-        form.addRow(tr("Authentication (method Basic)"), self.authcfg)
-        form.addRow(tr("Certificate authority (PEM file, optional)"), self.ca_file)
-        form.addRow(tr("Seconds to connect"), self.connect_timeout)
-        form.addRow(tr("Seconds to wait for an answer"), self.answer_timeout)
+        form.addRow(tr("Login (Basic)"), self.authcfg)
+        form.addRow(tr("CA file"), self.ca_file)
+        form.addRow(tr("Longest wait to connect"), self.connect_timeout)
+        form.addRow(tr("Longest wait for an answer"), self.answer_timeout)
         kind = QDialogButtonBox.StandardButton
         buttons = QDialogButtonBox(kind.Ok | kind.Cancel)
         buttons.accepted.connect(self.accept)
@@ -280,6 +306,7 @@ def _seconds(value: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(0, 86_400)
     box.setDecimals(0)
+    box.setSuffix(tr(" s"))
     box.setSpecialValueText(tr("as usual"))
     box.setValue(value)
     return box

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qgis.core import QgsApplication, QgsAuthMethodConfig
 
 from oq_processing import connections, profile
 from oq_processing.connections import SavedConnection
@@ -34,7 +35,7 @@ def test_from_page_to_settings_and_back(page):
     page.put(SavedConnection("Lab", "http://lab.org:8800"))
     page.put(SavedConnection("Cluster", "https://cluster.org/oq", "abc1234", "", 5, 90))
     assert rows(page) == [
-        ["Cluster", "https://cluster.org/oq", "abc1234"],
+        ["Cluster", "https://cluster.org/oq", "missing (abc1234)"],
         ["Lab", "http://lab.org:8800", ""],
     ]
     press(page, "default", 1)
@@ -51,7 +52,7 @@ def test_from_page_to_settings_and_back(page):
 
     again = OptionsPage()
     assert rows(again) == [
-        ["Cluster", "https://cluster.org/oq", "abc1234"],
+        ["Cluster", "https://cluster.org/oq", "missing (abc1234)"],
         ["Lab (default)", "http://lab.org:8800", ""],
     ]
     assert again.executable.filePath() == "/opt/oq"
@@ -109,6 +110,24 @@ def test_the_dialog_gives_back_what_it_got(page):
     given = SavedConnection("Lab", "http://lab.org", "", "", 4, 80)
     dialog = ConnectionDialog(given, [], page)
     assert dialog.connection() == given
-    assert dialog.answer_timeout.text() == "80"
+    assert dialog.answer_timeout.text() == "80 s"
     dialog.answer_timeout.setValue(0)
     assert dialog.answer_timeout.text() == "as usual"
+
+
+def test_a_login_is_shown_by_its_name(page):
+    manager = QgsApplication.authManager()
+    assert manager.setMasterPassword("master-of-the-tests", True)
+    config = QgsAuthMethodConfig()
+    config.setName("alice at the lab")
+    config.setMethod("Basic")
+    config.setConfig("password", "pw")
+    stored, config = manager.storeAuthenticationConfig(config)
+    assert stored
+    page.put(SavedConnection("Lab", "http://lab.org", config.id()))
+    assert rows(page) == [["Lab", "http://lab.org", f"alice at the lab ({config.id()})"]]
+    manager.removeAuthenticationConfig(config.id())
+
+
+def test_the_command_that_installs_an_engine_is_there():
+    assert options.INSTALLER.is_file()
