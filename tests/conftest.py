@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,3 +100,34 @@ def area_source(calculations: Calculations) -> int:
 def logic_tree(calculations: Calculations) -> int:
     """Classical PSHA with statistics and single realizations."""
     return calculations("hazard/LogicTreeCase2ClassicalPSHA")
+
+
+BY_TAG = """[general]
+description = Losses by taxonomy
+calculation_mode = event_based_risk
+post_loss_amplification_file = pla_model.csv
+aggregate_by = taxonomy; site_id, taxonomy; site_id
+sites_csv = sites.csv
+asset_hazard_distance = 20
+discard_assets = true
+avg_losses = false
+structural_vulnerability_file = structural.xml
+nonstructural_vulnerability_file = nonstructural.xml
+exposure_file = exposure.xml
+gmfs_csv = gmfs.csv
+investigation_time = 1000
+region = -84.2 10, -84 10, -84 9.8, -84.2 9.8
+"""
+
+
+@pytest.fixture(scope="session")
+def losses_by_tag(
+    calculations: Calculations, engine_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> int:
+    """Event-based risk in EUR, by taxonomy, by site and taxonomy, by site; one realization."""
+    prefix = engine_python.parent.parent
+    [cases] = prefix.glob("lib/python3*/site-packages/openquake/qa_tests_data")
+    folder = tmp_path_factory.mktemp("jobs") / "by_tag"
+    shutil.copytree(cases / "gmf_ebrisk" / "case_6", folder)
+    (folder / "job.ini").write_text(BY_TAG, encoding="utf-8")
+    return calculations(str(folder))

@@ -185,7 +185,14 @@ class JoinByTag(OpenQuakeAlgorithm):
     ) -> dict:
         calculation = client.calculation(request.calculation_id)
         outputs = client.outputs(calculation.id)
-        output = catalogue.find_output(outputs, request.output_type, calculation.id)
+        wanted, types = request.output_type, [output.type for output in outputs]
+        single = wanted.removesuffix("-stats")
+        if wanted not in types and single in types:
+            report.info(
+                f"There is no {wanted}: one realization has no statistics. {single} is joined."
+            )
+            wanted = single
+        output = catalogue.find_output(outputs, wanted, calculation.id)
         report.info(f"{output.name} of calculation {calculation.id}: {calculation.description}")
         report.phase(f"Fetching {output.name}")
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:

@@ -41,10 +41,13 @@ def test_every_value_falls_in_a_class(name, classification, classes):
     values = VALUES[name].astype(float)
     limits = class_limits(VALUES[name], classification, classes, STANDARD)
     lower, upper, labels = zip(*limits)
-    assert lower[1:] == upper[:-1]
+    finite = values[np.isfinite(values)]
+    # zero is a class of its own, and there may be nothing between it and the next
+    zero = classification == "logarithmic" and limits[0] == (0.0, 0.0, "0")
+    assert zero == (classification == "logarithmic" and finite.min() == 0)
+    assert lower[1 + zero :] == upper[zero:-1]
     edges = [lower[0], *upper]
     assert edges == sorted(edges)
-    finite = values[np.isfinite(values)]
     assert edges[0] <= finite.min()
     assert edges[-1] >= finite.max()
     assert len(set(labels)) == len(labels)
@@ -59,9 +62,11 @@ def test_every_value_falls_in_a_class(name, classification, classes):
 @pytest.mark.parametrize("name", set(VALUES) - {"equal", "all zero", "one"})
 def test_limits_rise_strictly_and_are_no_more_than_asked(name, classification):
     limits = class_limits(VALUES[name], classification, 5, ())
+    if classification == "logarithmic" and limits[0][1] == 0:
+        limits = limits[1:]
     assert all(a < b for a, b, _ in limits)
-    # pretty limits may start below and end above; zero has a class of its own in logarithmic ones
-    assert 1 <= len(limits) <= {"pretty": 7, "logarithmic": 6}.get(classification, 5)
+    # pretty limits may start below and end above
+    assert 1 <= len(limits) <= {"pretty": 7}.get(classification, 5)
 
 
 @pytest.mark.parametrize("classification", CLASSIFICATIONS)
@@ -90,13 +95,61 @@ def test_quantile_classes_hold_equally_many():
     assert inside == [399, 400, 400, 400, 400]  # the lowest value is the lowest limit
 
 
-def test_logarithmic():
-    limits = class_limits([0.001, 0.02, 10.0], "logarithmic", 4)
-    assert [b for _, b, _ in limits] == pytest.approx([0.01, 0.1, 1, 10])
-    assert [text for *_, text in limits] == ["0.001 – 0.01", "0.01 – 0.1", "0.1 – 1", "1 – 10"]
-    with_zeros = class_limits([0.0, 0.001, 0.02, 10.0], "logarithmic", 4)
-    assert with_zeros[0][:2] == (0.0, 0.001)
-    assert len(with_zeros) == 5
+@pytest.mark.parametrize(
+    ("values", "classes", "labels"),
+    [
+        ([0.001, 0.02, 10.0], 4, ["0.001 – 0.01", "0.01 – 0.1", "0.1 – 1", "1 – 10"]),
+        ([0.0, 0.02, 10.0], 3, ["0", "0.01 – 0.1", "0.1 – 1", "1 – 10"]),
+        # what is far below is one class
+        ([1e-9, 0.02, 90_000.0], 3, ["< 1,000", "1,000 – 10,000", "10,000 – 100,000"]),
+        ([0.0, 1e-9, 70.0], 2, ["0", "< 10", "10 – 100"]),
+        # as fine as the number of classes allows
+        ([2.5, 60.0], 4, ["1 – 3", "3 – 10", "10 – 30", "30 – 100"]),
+        ([2.5, 60.0], 5, ["2 – 5", "5 – 10", "10 – 20", "20 – 50", "50 – 100"]),
+        # less than half a decade
+        ([4.0, 5.0, 6.0], 2, ["4 – 5", "5 – 6"]),
+        ([0.0, 7.0], None, ["0", "7"]),
+        ([0.0, 0.0], None, ["0"]),
+        # no logarithm
+        ([-2.0, 1.0, 4.0], 2, ["-2 – 1", "1 – 4"]),
+    ],
+)
+def test_logarithmic(values, classes, labels):
+    assert [text for *_, text in class_limits(values, "logarithmic", classes)] == labels
+
+
+def test_limits_of_logarithmic_classes_are_round():
+    assert [limit for limit, *_ in class_limits([0.0, 0.02, 10.0], "logarithmic", 3)] == [
+        0.0,
+        0.01,
+        0.1,
+        1.0,
+    ]
+    # all that is above zero, however small, is in the first class
+    assert class_limits([0.0, 1e-9, 70.0], "logarithmic", 2)[1][:2] == (1e-9, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("classification", "values", "center", "limits"),
+    [
+        ("equal-interval", [-1.0, 3.5], 0.0, [-3.5, -1.75, 0, 1.75, 3.5]),
+        ("pretty", [0.5, 1.3], 1.0, [0, 0.5, 1, 1.5, 2]),
+        ("pretty", [3.0, 5.0], 1.0, [-3, -1, 1, 3, 5]),
+        ("logarithmic", [0.5, 3.0], 1.0, [0.25, 0.5, 1, 2, 4]),
+        ("logarithmic", [0.0, 3.0, 500.0], 1.0, [0.0, 0.1, 1, 10, 500]),
+        ("logarithmic", [-1.0, 3.5], 0.0, [-4, -2, 0, 2, 4]),
+        ("quantile", [-9.0, -1.0, 0.5, 1.0, 2.0, 4.0], 0.0, [-9, -1, 0, 1, 4]),
+        ("jenks", [-9.0, -8.0, -1.0, 20.0, 21.0, 3.0], 0.0, [-9, -4.5, 0, 11.5, 21]),
+    ],
+)
+def test_classes_around_a_center(classification, values, center, limits):
+    classes = class_limits(values, classification, 4, (), center)
+    assert [classes[0][0], *(high for _, high, _ in classes)] == pytest.approx(limits)
+
+
+def test_classes_around_a_center_are_open_beyond():
+    classes = class_limits([0.0, 3.0, 500.0], "logarithmic", 4, (), 1.0)
+    assert [text for *_, text in classes] == ["< 0.1", "0.1 – 1", "1 – 10", "> 10"]
 
 
 def test_pretty():
@@ -189,6 +242,7 @@ def test_jenks_far_from_zero():
         (-0.0, 1, "0"),
         (0.05, 0.02, "0.05"),
         (1234567.0, 1000.0, "1,234,567"),
+        (1e7, 9e6, "10,000,000"),
         (-12.5, 0.5, "-12.5"),
         (100.0, 50.0, "100"),
         (1e-9, 1e-9, "1e-09"),

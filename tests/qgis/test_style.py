@@ -1,23 +1,39 @@
 """How layers are drawn: what is chosen, what is stored, what every feature gets."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qgis.core import (
+    QgsCoordinateTransformContext,
     QgsExpressionContextUtils,
     QgsFeature,
+    QgsFeatureRequest,
     QgsGeometry,
     QgsPointXY,
     QgsRenderContext,
+    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.layers import style
 from oq_processing.layers.collect import ColumnValues
+from oq_processing.outputs.styles import (
+    GROUND_MOTION_COLORS,
+    JMA_COLORS,
+    JMA_LABELS,
+    MMI_COLORS,
+    MMI_LABELS,
+    STANDARD_G,
+    ground_motion_style,
+)
 from oq_processing.outputs.table import (
     INTEGER,
     NONE,
     POINT,
+    POLYGON,
     REAL,
     TEXT,
     Column,
@@ -76,7 +92,7 @@ def test_every_feature_is_drawn_by_its_class():
     layer = styled(VALUE, [*values, 0.0, float("nan")], own)
     colors = [r.symbol().color().name() for r in layer.renderer().ranges()]
     expected = [colors[int(np.searchsorted(STANDARD, v))] for v in values]
-    assert drawn(layer) == [*expected, colors[0], None]
+    assert drawn(layer) == [*expected, colors[0], style.NO_VALUE]
 
 
 def test_limits_belong_to_the_lower_class():
@@ -118,11 +134,11 @@ def test_breaks_of_the_user_before_everything_else():
 def test_few_whole_numbers_are_categories():
     layer = styled(Column("v", INTEGER), [3, 1, 10, 1, float("nan")])
     assert layer.renderer().type() == "categorizedSymbol"
-    assert [c.label() for c in layer.renderer().categories()] == ["1", "3", "10"]
+    assert [c.label() for c in layer.renderer().categories()] == ["1", "3", "10", "no value"]
     colors = drawn(layer)
     assert colors[1] == colors[3]
     assert len(set(colors[:3])) == 3
-    assert colors[4] is None
+    assert colors[4] == style.NO_VALUE
 
 
 def test_many_whole_numbers_are_classes():
@@ -139,7 +155,7 @@ def test_more_texts_than_a_legend_holds():
     layer = styled(Column("v", TEXT), values)
     colors = drawn(layer)
     assert None not in colors
-    assert colors.count(style.OTHERS) == 30
+    assert colors.count(style.NO_VALUE) == 30
     assert [c.label() for c in layer.renderer().categories()][-1] == "others"
 
 
@@ -150,8 +166,243 @@ def test_categories_of_the_output():
     assert [c.label() for c in layer.renderer().categories()] == ["Slight", "Complete"]
 
 
+def labels(layer) -> list[str]:
+    return [r.label() for r in layer.renderer().ranges()]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "texts", "colors"),
+    [
+        (
+            Column("MMI", imt="MMI", unit="intensity"),
+            [1.2, 5.4, 5.5, 5.6, 11.0],
+            MMI_LABELS,
+            [MMI_COLORS[i] for i in (0, 4, 4, 5, 9)],
+        ),
+        (
+            Column("JMA", imt="JMA", unit="intensity"),
+            [0.1, 4.9, 5.1, 7.0],
+            JMA_LABELS,
+            [JMA_COLORS[i] for i in (0, 5, 6, 9)],
+        ),
+        (
+            Column("PGA", imt="PGA", unit="g"),
+            [0.0, 0.06, 0.21, 4.0],
+            [
+                "< 0.01 g",
+                *(f"{a:.2f} – {b:.2f} g" for a, b in zip(STANDARD_G, STANDARD_G[1:])),
+                "> 1.50 g",
+            ],
+            [GROUND_MOTION_COLORS[i] for i in (0, 4, 7, 11)],
+        ),
+        (
+            Column("PGV", imt="PGV", unit="cm/s"),
+            [2.0, 9.0, 100.0],
+            ["0 – 20 cm/s", "20 – 40 cm/s", "40 – 60 cm/s", "60 – 80 cm/s", "80 – 100 cm/s"],
+            [GROUND_MOTION_COLORS[i] for i in (0, 0, 11)],
+        ),
+        (
+            Column("LiqProb", imt="LiqProb", unit="probability"),
+            [0.0, 0.95],
+            [
+                "< 0.01",
+                "0.01 – 0.05",
+                "0.05 – 0.10",
+                "0.10 – 0.20",
+                "0.20 – 0.30",
+                "0.30 – 0.50",
+                "0.50 – 0.70",
+                "0.70 – 0.90",
+                "> 0.90",
+            ],
+            ["#edf8fb", "#810f7c"],
+        ),
+    ],
+)
+def test_ground_motion_has_the_classes_of_the_field(column, values, texts, colors):
+    layer = styled(column, values, ground_motion_style(column))
+    assert labels(layer) == list(texts)
+    assert drawn(layer) == colors
+
+
+def test_colours_of_ground_motion_grow_darker():
+    def lightness(color):
+        red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+        return 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+
+    found = [lightness(color) for color in GROUND_MOTION_COLORS]
+    assert found == sorted(found, reverse=True)
+    assert len(GROUND_MOTION_COLORS) == len(STANDARD_G) + 1
+
+
+def test_own_colours_are_the_ramp_of_other_classes():
+    own = ground_motion_style(Column("v", imt="PGA", unit="g"))
+    layer = styled(VALUE, [1.0, 5.0, 9.0], own, classification="equal-interval", classes=3)
+    low, _, high = drawn(layer)
+    assert (low, high) == (GROUND_MOTION_COLORS[0], GROUND_MOTION_COLORS[-1])
+    layer = styled(VALUE, [0.001, 2.0], own, invert=True)
+    assert drawn(layer) == [high, low]
+
+
+def test_losses_leave_zero_unfilled():
+    own = Style("v", "logarithmic", ramp="YlGnBu")
+    layer = styled(Column("v", unit="EUR"), [0.0, 2e-12, 3.0, 40.0, 5e6], own, classes=4)
+    assert labels(layer) == [
+        "0",
+        "< 10,000 EUR",
+        "10,000 – 100,000 EUR",
+        "100,000 – 1,000,000 EUR",
+        "1,000,000 – 10,000,000 EUR",
+    ]
+    ranges = layer.renderer().ranges()  # held: symbols end with their ranges
+    zero, first, *others = [r.symbol() for r in ranges]
+    assert zero.symbolLayer(0).color().alpha() == 0
+    assert zero.symbolLayer(0).strokeColor().name() == style.NO_VALUE
+    assert drawn(layer)[1:] == [first.color().name()] * 3 + [others[-1].color().name()]
+
+
+@pytest.mark.parametrize("classification", ["logarithmic", "quantile", "standard", "pretty"])
+@pytest.mark.parametrize("value", [0.0, 0.37, float("nan")])
+def test_equal_values_are_drawn_alike(classification, value):
+    breaks = (0.1, 0.5) if classification == "standard" else ()
+    layer = styled(VALUE, [value] * 3, Style("v", classification, breaks))
+    (color,) = set(drawn(layer))
+    assert color is not None
+    if value != value:
+        assert labels(layer) == ["no value"]
+        assert color == style.NO_VALUE
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1.0, 2.0, math.inf], ["1 – 1.5", "1.5 – 2", "infinite"]),
+        ([1.0, 2.0, math.nan], ["1 – 1.5", "1.5 – 2", "no value"]),
+        ([1.0, 2.0, math.inf, math.nan], ["1 – 1.5", "1.5 – 2", "infinite or no value"]),
+        ([1.0, 2.0, -math.inf], ["1 – 1.5", "1.5 – 2", "infinite", "-infinite"]),
+        ([1.0, 2.0], ["1 – 1.5", "1.5 – 2"]),
+    ],
+)
+def test_what_has_no_class_is_grey(values, texts):
+    layer = styled(VALUE, values, classification="equal-interval", classes=2)
+    assert labels(layer) == texts
+    assert style.styled_field(layer) == "v"
+    colors = drawn(layer)
+    assert style.NO_VALUE not in colors[:2]
+    assert set(colors[2:]) <= {style.NO_VALUE}
+    # the field itself, which the styling panel of QGIS shows, where nothing asks for more
+    assert (layer.renderer().classAttribute() == "v") == (len(texts) == 2)
+
+
+@pytest.mark.parametrize(
+    ("own", "values", "colors"),
+    [
+        # as pale below as above, whatever there is of either
+        (
+            Style("v", "standard", (0.5, 1.0, 2.0, 4.0), "RdBu", center=1.0),
+            [0.1, 0.7, 1.5, 3.0, 9.0],
+            [1 / 6, 1 / 3, 2 / 3, 5 / 6, 1],
+        ),
+        (
+            Style("v", "equal-interval", ramp="RdBu", center=0.0),
+            [-0.9, -3.0, 0.9, 2.9],
+            [1 / 3, 0, 2 / 3, 1],
+        ),
+        # a class that the middle is in
+        (Style("v", "standard", (-1.0, 1.0), "RdBu", center=0.0), [-2.0, 0.0, 2.0], [0, 0.5, 1]),
+    ],
+)
+def test_a_diverging_ramp_has_its_middle_at_the_center(own, values, colors):
+    layer = styled(VALUE, values, own)
+    ramp = style.ramp_of("RdBu", invert=False)
+    assert drawn(layer) == [ramp.color(position).name() for position in colors]
+
+
+@pytest.mark.parametrize("order", ["", "v"])
+def test_one_sees_through_polygons_that_lie_one_on_another(order):
+    layer = QgsVectorLayer("Polygon?crs=EPSG:4326&field=v:double", "t", "memory")
+    own = Style("v", order_by=order)
+    table = Table("t", (VALUE,), 2, lambda: iter(()), POLYGON, own)
+    style.apply(layer, 0, table, VALUE, own, np.array([1.0, 2.0]), style.StyleChoices(classes=2))
+    ranges = layer.renderer().ranges()
+    fill = ranges[0].symbol().symbolLayer(0)
+    assert fill.fillColor().alpha() == (style.SEE_THROUGH if order else 255)
+    # neighbouring cells have no edges between them
+    assert (fill.strokeColor().name() == fill.fillColor().name()) == (not order)
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson", "memory"])
+def test_large_is_on_top_and_what_has_no_class_is_grey_also_when_read_again(tmp_path, suffix):
+    values = [1.0, 2.0, math.nan, math.inf]
+    own = Style("v-1", "equal-interval", order_by="mag")
+    columns = (Column("mag"), Column("v-1"))
+    table = Table("t", columns, 4, lambda: iter(()), POINT, own)
+    layer = QgsVectorLayer("Point?crs=EPSG:4326&field=mag:double&field=v-1:double", "t", "memory")
+    for magnitude, value in zip([7.0, 5.0, 6.0, 4.0], values):
+        feature = QgsFeature(layer.fields())
+        feature.setAttributes([magnitude, value if value == value else None])
+        feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(0, 0)))
+        layer.dataProvider().addFeatures([feature])
+    first = 0
+    if suffix != "memory":
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.driverName = {"gpkg": "GPKG", "geojson": "GeoJSON"}[suffix]
+        path = str(tmp_path / f"t.{suffix}")
+        QgsVectorFileWriter.writeAsVectorFormatV3(
+            layer, path, QgsCoordinateTransformContext(), options
+        )
+        source = f"{path}|layername=t" if suffix == "gpkg" else path
+        layer = QgsVectorLayer(source, "t", "ogr")
+        first = layer.fields().count() - 2
+    chosen = style.StyleChoices(classes=2)
+    style.apply(layer, first, table, columns[1], own, np.array(values), chosen)
+    if suffix != "memory":
+        assert style.store(layer) == ""
+        layer = QgsVectorLayer(source, "t", "ogr")
+        layer.loadDefaultStyle()
+    assert drawn(layer)[2:] == [style.NO_VALUE] * 2
+    assert labels(layer) == ["1 – 1.5", "1.5 – 2", "infinite or no value"]
+    assert style.styled_field(layer) == "v-1"
+    renderer = layer.renderer()
+    assert renderer.orderByEnabled()
+    request, order = QgsFeatureRequest().setOrderBy(renderer.orderBy()), renderer.orderBy().dump()
+    assert [f["mag"] for f in layer.getFeatures(request)] == [4, 5, 6, 7]
+    # styled anew, large is on top still
+    style.apply(layer, first, table, columns[1], replace(own, order_by=""), np.ones(4), chosen)
+    assert layer.renderer().orderByEnabled()
+    assert layer.renderer().orderBy().dump() == order
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, 2.2), (624, 2.2), (9063, 1.58), (100_000, 0.7), (10**6, 0.7)]
+)
+def test_points_are_the_smaller_the_more_they_are(count, size):
+    class Many(QgsVectorLayer):
+        def featureCount(self):  # noqa: N802
+            return count
+
+    layer = Many("Point?crs=EPSG:4326&field=v:double", "t", "memory")
+    table = Table("t", (VALUE,), count, lambda: iter(()), POINT, Style("v"))
+    style.apply(
+        layer, 0, table, VALUE, Style("v"), np.array([1.0, 2.0]), style.StyleChoices(classes=2)
+    )
+    ranges = layer.renderer().ranges()
+    assert [r.symbol().size() for r in ranges] == [size, size]
+
+
 def test_a_table_without_geometry_is_not_drawn():
     assert styled(VALUE, [1.0], geometry="NoGeometry").renderer() is None
+
+
+FIXED = Style(
+    "a",
+    "standard",
+    (1.0,),
+    colors=("#000000", "#ffffff"),
+    labels=("low", "high"),
+    center=1.0,
+    order_by="b",
+)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +417,11 @@ def test_a_table_without_geometry_is_not_drawn():
         (Style("a", "standard"), {}, Style("a", "quantile")),
         (Style("a"), {"classification": "standard"}, Style("a", "quantile")),
         (Style("a"), {"breaks": (2.0,)}, Style("a", "quantile", (2.0,))),
+        (FIXED, {}, FIXED),
+        (FIXED, {"ramp": "Reds"}, replace(FIXED, ramp="Reds", colors=())),
+        (FIXED, {"classification": "pretty"}, replace(FIXED, classification="pretty", labels=())),
+        (FIXED, {"breaks": (3.0,)}, replace(FIXED, breaks=(3.0,), labels=())),
+        (FIXED, {"field": "b"}, Style("b", order_by="b")),
         (Style("a", invert=True), {"invert": True}, Style("a", invert=False)),
         (None, {"field": "b", "ramp": "Reds"}, Style("b", ramp="Reds")),
         (None, {}, None),
@@ -218,9 +474,9 @@ def test_values_are_collected_as_they_pass():
 @pytest.mark.parametrize(
     ("choices", "attribute", "labels"),
     [
-        ({"CLASS_BREAKS": "0.03 0.06"}, '"PGA-0.1"', ["< 0.03", "0.03 – 0.06", "> 0.06"]),
-        ({"STYLE_FIELD": "pga-0.02", "CLASS_BREAKS": "0.1"}, '"PGA-0.02"', ["< 0.1", "> 0.1"]),
-        ({"STYLE_FIELD": "lon", "CLASS_BREAKS": "0"}, "lon", ["< 0", "> 0"]),
+        ({"CLASS_BREAKS": "0.03 0.06"}, '"PGA-0.1"', ["< 0.03 g", "0.03 – 0.06 g", "> 0.06 g"]),
+        ({"STYLE_FIELD": "pga-0.02", "CLASS_BREAKS": "0.1"}, '"PGA-0.02"', ["< 0.1 g", "> 0.1 g"]),
+        ({"STYLE_FIELD": "lon", "CLASS_BREAKS": "0"}, "lon", ["< 0°", "> 0°"]),
     ],
 )
 def test_chosen_style_is_stored(area, opened, tmp_path, suffix, choices, attribute, labels):

@@ -221,7 +221,7 @@ def test_what_is_known_is_summed_and_the_rest_is_not(summed, opened, tmp_path):
     assert again.renderer().classAttribute() == "structural"
     assert [(r.lowerValue(), r.upperValue(), r.label()) for r in ranges] == [
         (0.0, 0.0, "0"),
-        (1.0, 1.0, "1"),
+        (1.0, 1.0, "1 EUR"),
     ]
     assert ranges[0].symbol().symbolLayer(0).brushStyle() == 0  # no fill
     assert ranges[1].symbol().symbolLayer(0).brushStyle() == 1

@@ -16,14 +16,26 @@ Values = dict[str, list[str]]
 
 def hazard_curves(case: Case) -> Iterator[Expected]:
     """A file per kind and IMT, with columns ``poe-LEVEL``: fields ``[KIND-]IMT-LEVEL``."""
-    by_kind: dict[str, Values] = {}
+    by_imt: dict[str, dict[str, Values]] = {}
     for member, table in case.export.items():
         imt = str(table.about["imt"])
         match = re.fullmatch(rf"(hazard|quantile)_curve-(.+)-{re.escape(imt)}", member)
         levels = [name for name in table.header if name not in SITE]
         found = {f"{imt}-{name[len('poe-') :]}": table.column(name) for name in levels}
-        by_kind.setdefault(_kind(match[1], match[2]), {}).update(found)
-    yield from _many(case, by_kind)
+        by_imt.setdefault(imt, {})[_kind(match[1], match[2])] = found
+    while by_imt:  # as many IMTs at a time as a layer has fields for
+        part: list[str] = []
+        by_kind: dict[str, Values] = {}
+        for imt, kinds in by_imt.items():
+            [fields] = {len(values) for values in kinds.values()}
+            if part and len(next(iter(by_kind.values()))) + fields > FIELDS:
+                break
+            part.append(imt)
+            for kind, values in kinds.items():
+                by_kind.setdefault(kind, {}).update(values)
+        for imt in part:
+            del by_imt[imt]
+        yield from _many(case, by_kind, IMT=", ".join(part))
 
 
 def hazard_maps(case: Case) -> Iterator[Expected]:
@@ -64,7 +76,7 @@ def _by_kind(case: Case, what: str) -> dict[str, Values]:
     return found
 
 
-def _many(case: Case, by_kind: dict[str, Values]) -> Iterator[Expected]:
+def _many(case: Case, by_kind: dict[str, Values], **choices: str) -> Iterator[Expected]:
     """Load as many kinds at a time as a layer has fields for."""
     first, *others = case.export.values()
     sites = _sites(first)
@@ -85,7 +97,7 @@ def _many(case: Case, by_kind: dict[str, Values]) -> Iterator[Expected]:
             for kind in part
             for name, cells in by_kind[kind].items()
         }
-        yield Expected({"KIND": ", ".join(part)}, {**sites, **values}, xy)
+        yield Expected({"KIND": ", ".join(part), **choices}, {**sites, **values}, xy)
 
 
 def _sites(table: CsvTable) -> Values:
