@@ -6,6 +6,7 @@ Style, title and provenance are those stored with the layer; nothing is decided 
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 from osgeo import gdal
@@ -40,6 +41,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
 from oq_processing.layers import metadata  # noqa: E402 - from this checkout
+from oq_processing.layers.style import styled_field  # noqa: E402
 
 WIDTH, HEIGHT, MARGIN = 230.0, 180.0, 8.0  # millimetres
 MAP_BOX = (16.0, 20.0, 138.0, 142.0)  # x, y, width, height of the map's frame
@@ -136,6 +138,7 @@ def label(layout: QgsPrintLayout, text: str, looks: QgsTextFormat, *box: float) 
     item = QgsLayoutItemLabel(layout)
     item.setText(text)
     set_text(item, looks)
+    item.setHAlign(Qt.AlignmentFlag.AlignLeft)
     item.setVAlign(Qt.AlignmentFlag.AlignTop)
     layout.addLayoutItem(item)
     place(item, *box)
@@ -143,7 +146,8 @@ def label(layout: QgsPrintLayout, text: str, looks: QgsTextFormat, *box: float) 
 
 def title(layout: QgsPrintLayout, text: str) -> None:
     """Write the layer's title over the map."""
-    label(layout, text, text_format(15, bold=True), MAP_BOX[0], 7, WIDTH - MAP_BOX[0], 10)
+    size = 15 if len(text) < 65 else 10
+    label(layout, text, text_format(size, bold=True), MAP_BOX[0], 7, WIDTH - MAP_BOX[0], 10)
 
 
 def main_map(layout: QgsPrintLayout, layer: QgsVectorLayer, coast) -> QgsLayoutItemMap:
@@ -195,10 +199,11 @@ def legend(layout: QgsPrintLayout, layer: QgsVectorLayer, page: QgsLayoutItemMap
     tree = item.model().rootGroup()
     tree.removeAllChildren()
     node = tree.addLayer(layer)
-    field = getattr(layer.renderer(), "classAttribute", str)().strip('"')
-    index = layer.fields().indexOf(field)
+    index = layer.fields().indexOf(styled_field(layer))
     if index >= 0:
-        node.setCustomProperty("legend/title-label", layer.attributeDisplayName(index))
+        lines = textwrap.wrap(layer.attributeDisplayName(index), 30)
+        node.setCustomProperty("legend/title-label", "|".join(lines))
+        item.setWrapString("|")
     item.model().refreshLayerLegend(node)
     for level, looks in (
         (QgsLegendStyle.Style.Subgroup, text_format(8.5, bold=True)),
