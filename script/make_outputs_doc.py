@@ -46,15 +46,17 @@ coordinate and row of every demo of the engine is compared with the engine's own
 
 
 def observe(client: EngineClient, calculation: Calculation, output: Output) -> dict:
-    """Load an output as it is without choices, and return what it became."""
+    """Load an output without choices, else with all statistics; return what it became."""
     seen: dict = {"name": output.name, "formats": list(output.formats), "mode": calculation.mode}
     with tempfile.TemporaryDirectory() as folder:
         source = Source(client, calculation, output, Path(folder))
-        try:
-            table = catalogue.read(source, Choices())
-        except EngineError as error:
-            return {**seen, "error": str(error)}
-        return {**seen, **_of_table(table)}
+        failure = ""
+        for choices in (Choices(), Choices(kind="all")):
+            try:
+                return {**seen, **_of_table(catalogue.read(source, choices))}
+            except EngineError as error:
+                failure = failure or str(error)
+        return {**seen, "error": failure}
 
 
 def _of_table(table: Table) -> dict:

@@ -14,9 +14,7 @@ from .assets import of_tags, read_filter
 from .choices import Choices, listed, match_kinds, match_names, split_list
 from .exposure import cost_units, empty_note, loss_unit, tag_column
 from .general import MEMBER, CsvFile, csv_files, scan, to_array
-from .losses import NO_DAMAGE
-from .losses import _states as damage_states
-from .losses import _when as when
+from .losses import NO_DAMAGE, damage_states, when
 from .output_type import OutputType
 from .quantities import PEOPLE, kind_label, loss_words, years
 from .source import Source

@@ -25,7 +25,7 @@ from .aggregates import (
 from .assets import read_filter
 from .choices import Choices, listed
 from .general import CsvFile, csv_files, scan
-from .losses import _style as loss_style
+from .losses import loss_style
 from .source import Source
 from .table import MAX_COLUMNS, Column, Style
 

@@ -328,7 +328,7 @@ def _table(source: Source, choices: Choices, parts: Sequence[_Part]) -> Table:
         rows=first.rows,
         blocks=partial(_blocks, parts, len(about), geometry == POINT),
         geometry=geometry,
-        style=_style(styled, source),
+        style=loss_style(styled, source),
         notes=tuple(notes),
         provenance=provenance,
     )
@@ -384,7 +384,7 @@ def _per_year(table: Table, source: Source) -> Table:
     found = []
     for column in table.columns:
         if column.quantity == "average loss":
-            label = column.label.replace(_when(source), " per year")
+            label = column.label.replace(when(source), " per year")
             label = f"{label}, derived: divided by {years(time)}"
             column_per_year = replace(column, name=f"{column.name}-per-year", label=label)
             found.append(_Derived(column_per_year, (column.name,), lambda values: values / time))
@@ -393,7 +393,7 @@ def _per_year(table: Table, source: Source) -> Table:
 
 def _fractions(table: Table, source: Source) -> Table:
     """Add the fraction of the last damage state: its number divided by that of all states."""
-    states = _states(source)
+    states = damage_states(source)
     groups: dict[str, dict[str, Column]] = {}
     for column in table.columns:
         if column.quantity == "damage":
@@ -476,7 +476,8 @@ def _kind(text: str) -> str:
     return f"rlz-{int(text[4:])}" if re.fullmatch(r"rlz-\d+", text) else text
 
 
-def _when(source: Source) -> str:
+def when(source: Source) -> str:
+    """Return the time that losses and damage are for, as it ends a title: `` in 50 years``."""
     time = source.risk_time
     if time:
         return f" in {years(time)} year{'' if time == 1 else 's'}"
@@ -488,7 +489,7 @@ def _loss_column(source: Source, name: str) -> Column:
     if time == 1:
         label = f"Average annual {loss_words(name)} loss"
     else:
-        label = f"{'Average' if time else 'Mean'} {loss_words(name)} loss{_when(source)}"
+        label = f"{'Average' if time else 'Mean'} {loss_words(name)} loss{when(source)}"
     base = re.sub(r"_ins$", "", name)
     unit = "people" if base in PEOPLE else "buildings" if base == "number" else ""
     return Column(name, REAL, label, unit, quantity="average loss", loss_type=name)
@@ -500,9 +501,9 @@ def _damage_column(source: Source, name: str) -> Column:
         label = f"Most probable damage state, {loss_words(loss_type)}{_peril(peril)}"
         return Column(name, TEXT, label, quantity="modal damage state", loss_type=loss_type)
     peril, loss_type, state = _split(source, name)
-    when = _when(source)
-    where = f", {loss_words(loss_type)}{_peril(peril)}{',' if when else ''}{when}"
-    if state in _states(source):
+    time = when(source)
+    where = f", {loss_words(loss_type)}{_peril(peril)}{',' if time else ''}{time}"
+    if state in damage_states(source):
         what = "without damage" if state == NO_DAMAGE else f"in state {state}"
         return Column(
             name,
@@ -538,7 +539,8 @@ def _split(source: Source, name: str) -> tuple[str, str, str]:
     return "", loss_type, state
 
 
-def _states(source: Source) -> list[str]:
+def damage_states(source: Source) -> list[str]:
+    """Return the damage states from none to the worst, of the parameter ``limit_states``."""
     return [NO_DAMAGE, *(source.oqparam.get("limit_states") or ())]
 
 
@@ -562,7 +564,7 @@ def _styled(columns: Sequence[Column], wanted: str, source: Source) -> Column:
     loss_types = [c.loss_type for c in columns]
     loss_type = "structural" if "structural" in loss_types else loss_types[0]
     of_type = [c for c in columns if c.loss_type == loss_type]
-    ranks = {state: i for i, state in enumerate(_states(source))}
+    ranks = {state: i for i, state in enumerate(damage_states(source))}
     states = [c for c in of_type if c.damage_state in ranks]
     if states:
         last = max(ranks[c.damage_state] for c in states)
@@ -570,22 +572,23 @@ def _styled(columns: Sequence[Column], wanted: str, source: Source) -> Column:
     return of_type[0]
 
 
-def _style(column: Column, source: Source) -> Style:
+def loss_style(column: Column, source: Source) -> Style:
+    """Return how losses and damage are drawn: damage in the colours of its state."""
     if column.type == TEXT:
-        states = _states(source)
-        colors = (_of_rank(STATE_COLORS, i, len(states)) for i in range(len(states)))
+        states = damage_states(source)
+        colors = (of_rank(STATE_COLORS, i, len(states)) for i in range(len(states)))
         return Style(
             column.name,
             categories=tuple((s, s.replace("_", " "), c) for s, c in zip(states, colors)),
         )
     ramp = LOSS_RAMP
     if column.damage_state:
-        states = _states(source)
-        ramp = _of_rank(STATE_RAMPS, states.index(column.damage_state), len(states))
+        states = damage_states(source)
+        ramp = of_rank(STATE_RAMPS, states.index(column.damage_state), len(states))
     return Style(column.name, "logarithmic", (), ramp)
 
 
-def _of_rank(values: Sequence[str], rank: int, count: int) -> str:
+def of_rank(values: Sequence[str], rank: int, count: int) -> str:
     """Return the value for a rank of ``count``: the first for none, the last for the last."""
     if rank == 0 or count < 2:
         return values[0]

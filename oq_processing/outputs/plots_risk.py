@@ -11,9 +11,7 @@ from . import catalogue
 from .aggregates import Units, split_name
 from .choices import Choices, listed, match_kinds, match_names
 from .general import CsvFile, csv_files
-from .losses import NO_DAMAGE, STATE_COLORS
-from .losses import _of_rank as of_rank
-from .losses import _when as when
+from .losses import NO_DAMAGE, STATE_COLORS, of_rank, when
 from .plots import BARS, Axis, Place, Plot, PlotType, Series, subtitle
 from .quantities import kind_label, loss_words, years
 from .source import Source

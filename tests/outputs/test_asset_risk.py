@@ -76,6 +76,8 @@ def test_a_table_of_benefit_cost_ratios(bcr, rows_of):
     assert [c.additive for c in table.columns] == [False] * 5 + [True, True, False]
     assert (table.geometry, table.title) == (POINT, "Benefit-cost ratio of retrofitting")
     assert (table.style.field, table.style.ramp, table.style.center) == ("bcr", "RdYlGn", 1.0)
+    assert table.style.classification == "standard"
+    assert table.style.breaks == (0.1, 0.2, 0.5, 1, 2, 5, 10)
     assert table.notes == ()
     [block] = table.blocks()
     assert block.xy.tolist() == [[80.5, 29.125], [80.5, 29.125], [81.25, 28.75]]
