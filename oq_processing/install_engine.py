@@ -24,14 +24,20 @@ def install(folder: Path) -> None:
     """Install the engine into ``folder``; a broken installation leaves nothing there."""
     programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
     python = programs / ("python.exe" if sys.platform == "win32" else "python")
-    if (folder / "complete").exists():
+    complete, started = folder / "complete", folder / "openquake-installation-started"
+    if started.exists():
+        shutil.rmtree(folder)  # ours, and not whole
+    if complete.exists():
         print(f"The engine is there: {programs / 'oq'}")
         return
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / "pyvenv.cfg").exists():
-            sys.exit(f"{folder} is not empty and no environment of ours; choose another folder.")
-        shutil.rmtree(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        sys.exit(f"{folder} has something in it already; choose another folder.")
     print(f"Making {folder} with Python {sys.version.split()[0]} (about 1 GB, some minutes)")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        started.touch()
+    except OSError as error:
+        sys.exit(f"{folder} cannot be made: {error.strerror}.")
     try:
         venv.create(folder, with_pip=True)
     except subprocess.CalledProcessError:
@@ -46,7 +52,7 @@ def install(folder: Path) -> None:
     print("Compiling the engine (1 to 2 minutes, once)")
     if subprocess.call([python, "-c", "import openquake.calculators.export"]) != 0:  # noqa: S603
         sys.exit("The engine cannot be imported, see above.")
-    (folder / "complete").touch()
+    started.replace(complete)
     print(f"Installed: {programs / 'oq'}; QGIS: Processing › OpenQuake › Start Local Engine")
 
 
