@@ -65,12 +65,14 @@ class Field:
     """The values of an event, an array with a row per site id and a member per IMT.
 
     A site where every primary IMT is 0 has no row in the CSV export: there is no value. A 0 of a
-    secondary peril elsewhere is one.
+    secondary peril elsewhere is one, and so is each where all sites were ``given`` to the engine,
+    as the footprints of a volcano are.
     """
 
     event: Event
     values: Array
     imts: tuple[str, ...]
+    given: bool = False
 
     @property
     def primary(self) -> list[str]:
@@ -83,6 +85,8 @@ class Field:
         """Tell of each site whether it has values."""
         import numpy as np
 
+        if self.given:
+            return np.ones(len(self.values), bool)
         shaken: Array = np.any([self.values[imt] != 0 for imt in self.primary], axis=0)
         return shaken
 
@@ -296,7 +300,8 @@ def _field(source: Source, event: Event) -> Field:
             "than its minimum intensity."
         )
     site = ("custom_site_id", "lon", "lat", "depth")
-    return Field(event, values, tuple(name for name in names if name not in site))
+    imts = tuple(name for name in names if name not in site)
+    return Field(event, values, imts, given=source.calculation.mode == "multi_risk")
 
 
 def _table(
@@ -377,7 +382,8 @@ def _about_fields(
         shaken = replace(field, values=values).shaken()
         if (number := int(shaken.sum())) < count:
             yield f"Event {field.event.id} has ground motion at {number} of {count} sites."
-        zeros = zeros or any((values[imt][shaken] == 0).any() for imt in field.primary)
+        low = not field.given and any((values[imt][shaken] == 0).any() for imt in field.primary)
+        zeros = zeros or low
     if zeros:
         yield f"0 is ground motion below the minimum intensity{_minimum(source)}."
 

@@ -140,6 +140,15 @@ def test_zero_of_a_secondary_peril(motion, rows_of):
     assert table.style.field == "PGV"
 
 
+def test_zero_of_a_footprint(motion, rows_of):
+    """The engine was given every site of it, and exports them all."""
+    imts = ("Volcanic_ASH", "Volcanic_LAVA")
+    fields = {0: field_of((3, 0), (0, 0), (0, 1), imts=imts)}
+    table = read(motion(fields, "multi_risk"), event_id="0")
+    assert [row[3:] for row in rows_of(table)] == [(3, 0), (0, 0), (0, 1)]
+    assert table.notes == ()
+
+
 def test_columns_are_chosen_and_styled(motion):
     source = motion({0: field_of((1, 2), (1, 2), (1, 2))})
     table = read(source, event_id="0", imt="SA(0.3)")
