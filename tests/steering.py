@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 from qgis.core import (
+    Qgis,
     QgsApplication,
     QgsProcessingContext,
     QgsProcessingException,
@@ -130,3 +131,8 @@ def spin(until, seconds: float = 60.0) -> None:
     loop.exec_()
     timer.stop()
     assert until(), "it did not happen in time"
+
+
+def model_result(child: str, title: str) -> str:
+    """Return the name of a result of a model that is made here, not read from a file."""
+    return f"{child}:{title}" if Qgis.QGIS_VERSION_INT < 34000 else title.lower()

@@ -400,10 +400,7 @@ def _check_whole(response: requests.Response, announced: int | None) -> None:
     size = response.raw.tell()  # as they came, before any decompression
     if announced is not None and size != announced:
         kind = Interrupted if response.status_code == 200 else Unreachable
-        raise kind(
-            f"The connection to {_server(response.url)} broke after {size:,} of "
-            f"{announced:,} bytes."
-        )
+        raise kind(_broke(_server(response.url), size, announced))
 
 
 def _mount(
@@ -493,6 +490,7 @@ def _server(url: str) -> str:
 
 def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
     import requests
+    import urllib3
 
     server = _server(url)
     text = str(error)
@@ -504,7 +502,7 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
         if "WRONG_VERSION" in text or "UNKNOWN_PROTOCOL" in text:
             return f"{server} does not speak TLS; its address probably begins with http://."
         return (
-            f"The certificate of {server} is not trusted ({_innermost(error)}); "
+            f"The certificate of {server} is not trusted ({_words(_innermost(error))}); "
             "add its certificate authority to the trusted ones: in the saved connection (CA file), "
             "or in QGIS's Options, Authentication, Manage Certificates."
         )
@@ -519,7 +517,14 @@ def _explain(url: str, error: Exception, timeout: tuple[float, float]) -> str:
             f"No server answers at {server} (connection refused); "
             "start an OpenQuake engine there or give another address as SERVER."
         )
-    return f"The connection to {server} broke ({_innermost(error)})."
+    inner = _innermost(error)
+    if isinstance(inner, urllib3.exceptions.IncompleteRead):  # of version 2; before, we count
+        return _broke(server, inner.partial, inner.partial + inner.expected)
+    return f"The connection to {server} broke ({_words(inner)})."
+
+
+def _broke(server: str, had: int, announced: int) -> str:
+    return f"The connection to {server} broke after {had:,} of {announced:,} bytes."
 
 
 def _forget_frames(error: BaseException | None) -> None:
@@ -537,7 +542,7 @@ def _fell_silent(error: Exception) -> bool:
     return isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error)
 
 
-def _innermost(error: BaseException) -> str:
+def _innermost(error: BaseException) -> BaseException:
     """Return the innermost reason: what requests and urllib3 wrap around it says nothing."""
     while True:
         inner = next((a for a in error.args if isinstance(a, BaseException)), None)
@@ -545,6 +550,9 @@ def _innermost(error: BaseException) -> str:
         if isinstance(reason, BaseException):
             inner = reason
         if inner is None:
-            break
+            return error
         error = inner
+
+
+def _words(error: BaseException) -> str:
     return str(error.args[-1] if error.args else error).strip(" .'\"()") or type(error).__name__

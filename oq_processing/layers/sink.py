@@ -319,9 +319,7 @@ def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
             for suffix in ("", "-wal", "-shm", "-journal"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
         elif uri.table() not in tables:
-            from osgeo import ogr
-
-            dataset = ogr.Open(str(path), 1)
+            dataset = _dataset(path, update=True)
             for i in range(dataset.GetLayerCount() if dataset is not None else 0):
                 if dataset.GetLayer(i).GetName() == uri.table():
                     dataset.DeleteLayer(i)
@@ -330,12 +328,20 @@ def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
 
 
 def _tables(path: Path) -> list[str]:
-    from osgeo import ogr  # 25 ms, which a start of QGIS need not take
-
-    dataset = ogr.Open(str(path))
+    dataset = _dataset(path)
     if dataset is None:
         return []
     return [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())]
+
+
+def _dataset(path: Path, update: bool = False):
+    """Return an open database, None for what is none."""
+    from osgeo import ogr  # 25 ms, which a start of QGIS need not take
+
+    try:
+        return ogr.Open(str(path), int(update))
+    except RuntimeError:  # newer QGIS has GDAL raise it
+        return None
 
 
 def _stay(destination: str) -> str:

@@ -157,3 +157,14 @@ def opened():
         return layer
 
     return open_file
+
+
+@pytest.fixture
+def window(qgis_iface):
+    """The parts of QGIS's main window that dialogs of Processing ask for."""
+    from qgis.gui import QgsBrowserGuiModel, QgsLayerTreeView
+
+    model, tree = QgsBrowserGuiModel(), QgsLayerTreeView()
+    qgis_iface.browserModel = lambda: model
+    qgis_iface.layerTreeView = lambda: tree
+    return qgis_iface

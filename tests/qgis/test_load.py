@@ -15,6 +15,7 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from steering import model_result
 
 from oq_processing.layers import metadata
 
@@ -460,14 +461,14 @@ def test_model(registry, server, area_source, context, feedback, exported):
             "calculation": area_source,
             "server": server.url,
             "imt": "",
-            "calculate:result": "TEMPORARY_OUTPUT",
+            model_result("calculate", "result"): "TEMPORARY_OUTPUT",
         },
         context,
         feedback,
     )
     [(header, rows)] = exported(area_source).values()
     i = header.index("PGA-0.1")
-    layer = results["calculate:result"]
+    layer = results[model_result("calculate", "result")]
     assert layer.featureCount() == 624
     assert len(layer.fields()) == 3 + 16 + 1
     for feature, row in zip(layer.getFeatures(), rows):
@@ -490,7 +491,7 @@ def test_a_model_stops_with_the_reason(
         "calculation": area_source,
         "server": server.url,
         "imt": "PGA",
-        "calculate:result": "TEMPORARY_OUTPUT",
+        model_result("calculate", "result"): "TEMPORARY_OUTPUT",
     }
     with pytest.raises(QgsProcessingException) as error:
         run_model({**given, **parameters}, context, feedback)

@@ -25,6 +25,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorLayer,
 )
+from steering import model_result
 
 from oq_processing.algorithms import shippedmodel
 from oq_processing.layers import metadata
@@ -470,11 +471,6 @@ def given_back(child, name: str, of: str, title: str) -> None:
     child.setModelOutputs({**child.modelOutputs(), title: output})
 
 
-def destination(child: str, title: str) -> str:
-    """Return the name of a result of a model that is made here, not read from a file."""
-    return f"{child}:{title}" if Qgis.QGIS_VERSION_INT < 34000 else title.lower()
-
-
 def test_models_as_steps_of_a_model(registry, server, demos, client, feedback, tmp_path):
     """A number that a model gives feeds the next step, and its layer is the outer model's."""
     outer = QgsProcessingModelAlgorithm("outer", "tests")
@@ -499,7 +495,7 @@ def test_models_as_steps_of_a_model(registry, server, demos, client, feedback, t
     good, problems = outer.validate()
     assert good, problems
     destinations = {d.name() for d in outer.destinationParameterDefinitions()}
-    one, two = destination("map", "Map"), destination("list", "List")
+    one, two = model_result("map", "Map"), model_result("list", "List")
     assert destinations == {one, two}
     context = QgsProcessingContext()
     targets = {name: str(tmp_path / f"{name[:3]}.gpkg") for name in destinations}
@@ -521,7 +517,7 @@ def test_every_model_can_be_a_step(registry, name):
     outer.addChildAlgorithm(inner)
     assert outer.validate() == (True, [])
     assert [d.name() for d in outer.destinationParameterDefinitions()] == [
-        destination("inner", "Result")
+        model_result("inner", "Result")
     ]
 
 
