@@ -129,12 +129,14 @@ def write(
 def _spoiled(destination: str) -> Iterator[None]:
     """Empty a database that is not wanted any more: closing it fails within this, at once.
 
-    Else its spatial index is made first, which takes many seconds for a million rows.
+    Else its spatial index is made first, which takes many seconds for a million rows. Newer GDAL
+    makes the index while rows come, in a thread that must not lose the file.
     """
     from osgeo import gdal
 
     path = Path(destination)
-    if path.suffix.lower() in (".gpkg", ".sqlite"):
+    old = int(gdal.VersionInfo("VERSION_NUM")) < 3_07_00_00
+    if old and path.suffix.lower() in (".gpkg", ".sqlite"):
         # where the system does not allow it, closing only takes its time
         with contextlib.suppress(OSError):
             os.truncate(path, 0)

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 from fake_engine import FakeCalculation, FakeEngine, json_answer
+from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import call, failing
 
@@ -95,6 +96,7 @@ def test_the_batch_dialog_goes_on_after_a_row_that_fails(
     dialog.runAlgorithm()
     said = "".join(edit.toPlainText() for edit in dialog.findChildren(QTextEdit))
     dialog.close()
+    sip.delete(dialog)
     check(fake, rows, tmp_path)
     [(good, bad)] = summaries
     assert [g["results"]["CALCULATION_ID"] for g in good] == [1, 3]

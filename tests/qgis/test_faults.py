@@ -21,6 +21,7 @@ from qgis.core import (
     QgsProcessingModelChildAlgorithm,
     QgsProcessingModelChildParameterSource,
 )
+from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
@@ -365,6 +366,8 @@ def dialog(registry, window):
     yield open_dialog
     for one in opened:
         one.dialog.close()
+        # else Python's garbage collector does it, in whichever thread that runs
+        sip.delete(one.dialog)
 
 
 def killed(calculation) -> str:

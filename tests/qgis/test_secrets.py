@@ -7,6 +7,7 @@ import re
 import pytest
 from fake_engine import FakeCalculation, FakeEngine
 from qgis.core import Qgis, QgsApplication, QgsAuthMethodConfig
+from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import failing, spin
 
@@ -59,6 +60,7 @@ def test_history_and_log_of_a_dialog(registry, window, profile, login, messages,
         spin(lambda: target.exists() and dialog.runButton().isEnabled())
         said = "".join(edit.toPlainText() for edit in dialog.findChildren(QTextEdit))
         dialog.close()
+        sip.delete(dialog)
         assert re.search(r"LATEST_ID'?: 1\b", said)
         assert PASSWORD not in said
         fake.users["alice"] = "another"
