@@ -9,7 +9,7 @@ import pytest
 from fake_engine import FakeCalculation, FakeEngine, json_answer
 from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
-from steering import call, failing
+from steering import call, failing, spin
 
 from oq_processing.engine import watch
 
@@ -70,7 +70,7 @@ def check(fake, rows, tmp_path) -> None:
 
 
 def test_the_batch_dialog_goes_on_after_a_row_that_fails(
-    fake, rows, registry, qgis_iface, tmp_path, monkeypatch
+    fake, rows, registry, window, tmp_path, monkeypatch
 ):
     import processing.gui.BatchAlgorithmDialog
 
@@ -94,6 +94,7 @@ def test_the_batch_dialog_goes_on_after_a_row_that_fails(
     summaries = []
     dialog.createSummaryTable = lambda good, bad: summaries.append((good, bad))
     dialog.runAlgorithm()
+    spin(lambda: summaries)  # newer QGIS runs the rows in the background
     said = "".join(edit.toPlainText() for edit in dialog.findChildren(QTextEdit))
     dialog.close()
     sip.delete(dialog)
