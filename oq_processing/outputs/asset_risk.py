@@ -63,7 +63,13 @@ if TYPE_CHECKING:
 BCR, ORIGINAL, RETROFITTED = "bcr", "annual_loss_orig", "annual_loss_retro"
 COST = "retrofitted"
 LOSS_RATIO = "loss_ratio"
-BCR_LIMITS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # the same on every map; 1 is where it pays
+# the same on every map; above 1 it pays
+BCR_LIMITS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+BCR_LABELS = (
+    f"< {BCR_LIMITS[0]:g}",
+    *(f"{a:g} – {b:g}" for a, b in zip(BCR_LIMITS, BCR_LIMITS[1:])),
+    f"> {BCR_LIMITS[-1]:g}",
+)
 
 
 def read_bcr(source: Source, choices: Choices) -> Table:
@@ -539,7 +545,7 @@ def _asset_table(
     drawn = next((c for c in columns if wanted == c.name.lower()), None) or styled(columns)
     style = Style(drawn.name, "logarithmic", (), EXPOSURE_RAMP)
     if drawn.quantity == BCR:
-        style = Style(drawn.name, "standard", BCR_LIMITS, "RdYlGn", center=1.0)
+        style = Style(drawn.name, "standard", BCR_LIMITS, "RdYlGn", center=1.0, labels=BCR_LABELS)
     provenance = source.provenance(choices)
     if source.risk_time:
         provenance["risk_investigation_time"] = source.risk_time

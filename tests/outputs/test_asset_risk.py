@@ -77,7 +77,8 @@ def test_a_table_of_benefit_cost_ratios(bcr, rows_of):
     assert (table.geometry, table.title) == (POINT, "Benefit-cost ratio of retrofitting")
     assert (table.style.field, table.style.ramp, table.style.center) == ("bcr", "RdYlGn", 1.0)
     assert table.style.classification == "standard"
-    assert table.style.breaks == (0.1, 0.2, 0.5, 1, 2, 5, 10)
+    assert table.style.breaks == (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+    assert table.style.labels[4:6] == ("0.3 – 1", "1 – 3")
     assert table.notes == ()
     [block] = table.blocks()
     assert block.xy.tolist() == [[80.5, 29.125], [80.5, 29.125], [81.25, 28.75]]
