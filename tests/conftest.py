@@ -31,6 +31,24 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def registry(qgis_app, qgis_processing) -> Iterator:
+    """The registry of Processing, with our provider in it."""
+    # here, as tests without QGIS read this file too
+    from qgis.core import QgsApplication
+
+    from oq_processing.provider import OpenQuakeProvider
+
+    registry = QgsApplication.processingRegistry()
+    provider = None
+    if registry.providerById("openquake") is None:
+        provider = OpenQuakeProvider()
+        assert registry.addProvider(provider)
+    yield registry
+    if provider is not None:
+        registry.removeProvider(provider)
+
+
+@pytest.fixture(scope="session")
 def engine_python() -> Path:
     """The Python of the engine's own environment."""
     return ENGINE / "bin" / "python"

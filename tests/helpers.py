@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
+from collections.abc import Mapping
 
 
 def wait_until(condition, seconds: float = 30.0):
@@ -12,3 +15,12 @@ def wait_until(condition, seconds: float = 30.0):
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
     return answer
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    """Return a zip file of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()

@@ -15,6 +15,7 @@ import pytest
 from qgis.core import (
     Qgis,
     QgsApplication,
+    QgsAuthMethodConfig,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
@@ -136,3 +137,16 @@ def spin(until, seconds: float = 60.0) -> None:
 def model_result(child: str, title: str) -> str:
     """Return the name of a result of a model that is made here, not read from a file."""
     return f"{child}:{title}" if Qgis.QGIS_VERSION_INT < 34000 else title.lower()
+
+
+def store_login(user: str, password: str, method: str = "Basic", name: str = "") -> str:
+    """Store a user in QGIS's authentication database; return the configuration's id."""
+    manager = QgsApplication.authManager()
+    assert manager.setMasterPassword("master-of-the-tests", True)
+    config = QgsAuthMethodConfig(method)
+    config.setName(name or user)
+    config.setConfig("username", user)
+    config.setConfig("password", password)
+    stored, config = manager.storeAuthenticationConfig(config)
+    assert stored
+    return config.id()

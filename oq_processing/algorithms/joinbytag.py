@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -208,7 +208,7 @@ class JoinByTag(OpenQuakeAlgorithm):
             raise InvalidChoice(
                 f"No zone has a value of {values.tag}: {request.zone_field} is "
                 f"{_some(matched.without_value)}, {values.tag} is {_some(matched.without_zone)}. "
-                f"Choose another field (ZONE_FIELD) or tag (TAG)."
+                "Choose another field (ZONE_FIELD) or tag (TAG)."
             )
         _tell(report, values, matched, len(zones))
         table = _table(values, matched, zones, layer, request.zone_field)
@@ -245,9 +245,10 @@ def match(cells: Sequence, tags: Sequence[str]) -> Matched:
             without.append(text or _EMPTY)
             if len(alike) > 1:
                 ambiguous.append(text)
-    there = set(found)
-    repeated = [tag for tag in tags if found.count(tag) > 1]
-    return Matched(found, without, [t for t in tags if t not in there], ambiguous, repeated)
+    zones = Counter(found)
+    without_zone = [tag for tag in tags if tag not in zones]
+    repeated = [tag for tag in tags if zones[tag] > 1]
+    return Matched(found, without, without_zone, ambiguous, repeated)
 
 
 def _text(value) -> str:

@@ -88,9 +88,10 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
     GROUP = "outputs"
     TAGS = ("map", "hazard map", "layer", "style", "import")
     HELP = (
-        "Loads an output of a calculation as a layer with the style of the field: hazard maps as "
-        "points or cells with comparable classes, any other output by its CSV export, as points "
-        "where it has coordinates, else as a table.\n\n"
+        "Loads any output of a calculation as a layer with the style of a field: hazard as points "
+        "or cells with comparable classes, ground motion of an event, ruptures, losses and damage "
+        "of assets or summed by site, disaggregation, networks, and tables of what has no place. "
+        "An output of an unknown type is loaded by its CSV export.\n\n"
         "All choices are optional. A choice that the output does not have is an error that names "
         "those it has, so an impossible one is a way to see them.\n\n"
         "Style, field titles with units and the origin of the values are stored with the layer."
@@ -101,9 +102,11 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
             id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
         )
         self.addParameter(
-            with_help(
-                text_parameter(OUTPUT_TYPE, tr("Output"), "", default="hmaps"),
+            text_parameter(
+                OUTPUT_TYPE,
+                tr("Output"),
                 tr("Type of the output (hmaps, hcurves, …), its title, or its id."),
+                default="hmaps",
             )
         )
         for parameter in choice_parameters(tr):

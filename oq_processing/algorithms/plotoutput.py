@@ -91,9 +91,11 @@ class PlotOutput(OpenQuakeAlgorithm):
             id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
         )
         self.addParameter(
-            with_help(
-                text_parameter(OUTPUT_TYPE, tr("Output"), "", default="hcurves"),
+            text_parameter(
+                OUTPUT_TYPE,
+                tr("Output"),
                 tr("Type of the output (hcurves, uhs, aggcurves-stats, …), its title, or its id."),
+                default="hcurves",
             )
         )
         self.addParameter(

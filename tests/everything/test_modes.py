@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsProcessingException
-from steering import Recorder, When, call, failing
+from qgis.core import QgsApplication, QgsProcessingException
+from steering import Recorder, When, call, failing, store_login
 
 from oq_processing.engine import local
 from oq_processing.engine.client import Credentials, EngineClient
@@ -137,20 +137,13 @@ def restricted(host) -> str:
 @pytest.fixture(scope="module")
 def logins(registry) -> Iterator[dict[str, str]]:
     """Each user's authentication configuration; mallory has the wrong password."""
-    manager = QgsApplication.authManager()
-    assert manager.setMasterPassword("master-of-the-tests", True)
-    found = {}
-    for name in (*USERS, "mallory"):
-        config = QgsAuthMethodConfig("Basic")
-        config.setName(name)
-        config.setConfig("username", "alice" if name == "mallory" else name)
-        config.setConfig("password", f"pw-{name}")
-        stored, config = manager.storeAuthenticationConfig(config)
-        assert stored
-        found[name] = config.id()
+    found = {
+        name: store_login("alice" if name == "mallory" else name, f"pw-{name}", name=name)
+        for name in (*USERS, "mallory")
+    }
     yield found
     for number in found.values():
-        manager.removeAuthenticationConfig(number)
+        QgsApplication.authManager().removeAuthenticationConfig(number)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from helpers import wait_until
-from qgis.core import QgsApplication
 
 from oq_processing import connections
 from oq_processing.engine import local
@@ -184,18 +183,3 @@ def saved(registry) -> Iterator:
     yield save
     for connection in connections.saved_connections():
         connections.remove_connection(connection.name)
-
-
-@pytest.fixture(scope="session")
-def registry(qgis_app, qgis_processing) -> Iterator:
-    """The registry of Processing, with our provider in it."""
-    from oq_processing.provider import OpenQuakeProvider
-
-    registry = QgsApplication.processingRegistry()
-    provider = None
-    if registry.providerById("openquake") is None:
-        provider = OpenQuakeProvider()
-        assert registry.addProvider(provider)
-    yield registry
-    if provider is not None:
-        registry.removeProvider(provider)

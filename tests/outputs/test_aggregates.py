@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import Download
@@ -34,14 +33,6 @@ DAMAGE = {
     "calculation_mode": "scenario_damage",
     "limit_states": ["slight", "complete"],
 }
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-import io
 import math
-import zipfile
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs.choices import Choices
@@ -29,14 +28,6 @@ def csv_of(header, rows, lon=10.0, lat=45.0, width=0.5) -> str:
     for row in rows:
         lines.append(",".join(c if isinstance(c, str) else f"{c:.5E}" for c in row))
     return "\r\n".join(lines) + "\r\n"
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return data.getvalue()
 
 
 def rows_by(bins, poes, levels=LEVELS):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing import outputs
 from oq_processing.engine.errors import Cancelled, InvalidChoice, InvalidOutput
@@ -19,14 +20,6 @@ COMMENT = (
     "#,,\"generated_by='OpenQuake engine 3.26.2', start_date='2026-11-23T19:51:01', "
     "checksum=42, kind='mean', investigation_time=50.0\"\r\n"
 )
-
-
-def zipped(**members) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def types(table):
@@ -175,7 +168,7 @@ def test_an_empty_line_at_the_end(fake_source, rows_of):
 
 def test_members_of_one_kind_are_appended(fake_source, rows_of):
     data = zipped(
-        **{
+        {
             "hazard_curve-rlz-001-PGA_3.csv": "lon,lat,poe-0.1\r\n2,1,0.5\r\n",
             "hazard_curve-rlz-000-PGA_3.csv": COMMENT + "lon,lat,poe-0.1\r\n1.5,1,1\r\n2,1,0\r\n",
             "readme.txt": "not a table",
@@ -201,7 +194,7 @@ SEVERAL = {
 
 
 def test_members_of_several_kinds(fake_source, rows_of):
-    table = read(fake_source(zipped(**SEVERAL)), Choices())
+    table = read(fake_source(zipped(SEVERAL)), Choices())
     assert rows_of(table) == [("gmf-data", 0, 0.25)]
     assert table.notes == (
         "This output has tables of several kinds; loaded: gmf-data. "
@@ -210,7 +203,7 @@ def test_members_of_several_kinds(fake_source, rows_of):
 
 
 def test_chosen_member(fake_source, rows_of):
-    table = read(fake_source(zipped(**SEVERAL)), Choices(member=" SiteMesh "))
+    table = read(fake_source(zipped(SEVERAL)), Choices(member=" SiteMesh "))
     assert rows_of(table) == [(0, 1, 2)]
     assert (table.geometry, table.notes) == (POINT, ())
     assert table.provenance["choices"] == {"MEMBER": " SiteMesh "}
@@ -218,7 +211,7 @@ def test_chosen_member(fake_source, rows_of):
 
 def test_unknown_member_names_those_there_are(fake_source):
     with pytest.raises(InvalidChoice) as error:
-        read(fake_source(zipped(**SEVERAL)), Choices(member="sites"))
+        read(fake_source(zipped(SEVERAL)), Choices(member="sites"))
     assert str(error.value) == (
         "There is no member “sites”; MEMBER may be: gmf-data, sitemesh, sigma_epsilon."
     )
@@ -226,11 +219,11 @@ def test_unknown_member_names_those_there_are(fake_source):
 
 def test_zip_without_tables(fake_source):
     with pytest.raises(InvalidChoice, match=r"The export of Values holds no table"):
-        read(fake_source(zipped(**{"a.xml": "<a/>"})), Choices())
+        read(fake_source(zipped({"a.xml": "<a/>"})), Choices())
 
 
 def test_damaged_zip(fake_source):
-    data = zipped(**SEVERAL)
+    data = zipped(SEVERAL)
     with pytest.raises(InvalidOutput, match=r"The export of Values is not a whole zip file"):
         read(fake_source(data[:-10]), Choices())
     stored = io.BytesIO()
@@ -242,7 +235,7 @@ def test_damaged_zip(fake_source):
 
 def test_a_zip_that_claims_to_be_huge(fake_source):
     text = "x\r\n" + "1\r\n" * 5000
-    data = zipped(**{"a.csv": text})
+    data = zipped({"a.csv": text})
     size = len(text).to_bytes(4, "little")
     assert data.count(size) == 2
     with pytest.raises(InvalidOutput, match=r"a\.csv in the export of Values is not believable"):
@@ -252,7 +245,7 @@ def test_a_zip_that_claims_to_be_huge(fake_source):
 def test_a_zip_that_inflates_to_50_gb(fake_source, monkeypatch):
     """Each file is believable, and all together take more than is left on the disk."""
     text = "x\r\n" + "1\r\n" * 5000
-    data = zipped(**{"a.csv": text, "b.csv": text})
+    data = zipped({"a.csv": text, "b.csv": text})
     free = 2 * len(text) - 1
     monkeypatch.setattr(npz.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(InvalidOutput, match=r"^The export of Values takes 0\.0 GB when unpacked"):
@@ -263,7 +256,7 @@ def test_a_zip_that_inflates_to_50_gb(fake_source, monkeypatch):
 def test_a_line_without_end(fake_source, member):
     """It is not read into memory: 1 MB of a zip may be a line of 1 GB."""
     line = b"x\r\n" + b"1" * (200 * 2**20)
-    source = fake_source(zipped(**{"a.csv": line}) if member else line)
+    source = fake_source(zipped({"a.csv": line}) if member else line)
     tracemalloc.start()
     with pytest.raises(InvalidOutput, match=r"cannot be read \(a line of more than 16 MB\)\.$"):
         read(source, Choices())
@@ -289,7 +282,7 @@ def test_digits_without_end(fake_source, rows_of):
 
 def test_members_no_zip_of_the_engine_has(fake_source):
     """Encrypted, packed in another way, or with data that cannot be unpacked."""
-    good = zipped(**{"a.csv": "x\r\n" + "1\r\n" * 100})
+    good = zipped({"a.csv": "x\r\n" + "1\r\n" * 100})
     here, there = good.find(b"PK\x03\x04"), good.find(b"PK\x01\x02")
     data = here + 30 + len("a.csv")
     for changes in ({here + 6: 1, there + 8: 1}, {here + 8: 99, there + 10: 99}, {data: 0xFF}):
@@ -394,7 +387,7 @@ def test_duplicate_column_names(fake_source, rows_of):
 
 
 def test_a_column_named_member_stays(fake_source, rows_of):
-    data = zipped(**{"a_1.csv": "member,x\r\nm,1\r\n", "b_1.csv": "member,x\r\nn,2\r\n"})
+    data = zipped({"a_1.csv": "member,x\r\nm,1\r\n", "b_1.csv": "member,x\r\nn,2\r\n"})
     table = read(fake_source(data), Choices())
     assert rows_of(table) == [("a", "m", 1), ("b", "n", 2)]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
@@ -413,17 +412,9 @@ MESH = "custom_site_id,lon,lat\r\n007,10.00000,40.00000\r\nb,10.50000,40.00000\r
 ALL = "event_id,gmv_PGA,custom_site_id\r\n1,5.0E-01,b\r\n2,0.00000E+00,007\r\n2,2.5E-01,b\r\n"
 
 
-def zipped(**files: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(f"{name.replace('gmf_', 'gmf-')}_5.csv", text)
-    return buffer.getvalue()
-
-
 def test_all_events_as_a_table(motion, rows_of):
     source = motion({})
-    source.client.exported = zipped(gmf_data=ALL, sitemesh=MESH)
+    source.client.exported = zipped({"gmf-data_5.csv": ALL, "sitemesh_5.csv": MESH})
     table = read(source, member="GMF-data")
     names = ["event_id", "custom_site_id", "lon", "lat", "gmv_PGA"]
     assert [c.name for c in table.columns] == names
@@ -446,7 +437,7 @@ def test_all_events_as_a_table(motion, rows_of):
 def test_ids_that_stand_for_several_places_have_none(motion, rows_of):
     source = motion({})
     mesh = MESH + "b,11.00000,41.00000\r\n"
-    source.client.exported = zipped(gmf_data=ALL, sitemesh=mesh)
+    source.client.exported = zipped({"gmf-data_5.csv": ALL, "sitemesh_5.csv": mesh})
     table = read(source, member="gmf-data")
     assert [row[2:4] for row in rows_of(table)] == [(None, None), (10.0, 40.0), (None, None)]
     assert table.notes[0].startswith("1 site ids stand for several places")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import Download, LogRecord
@@ -30,14 +29,6 @@ def csv_file(columns: str, *values: str) -> str:
     lines = [f"{HEADER},{columns}", *(f"{a},{b}" for a, b in zip(ROWS, values))]
     comment = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, start_date='2026-11-23'\""
     return "".join(f"{line}\r\n" for line in [comment, *lines])
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @pytest.fixture

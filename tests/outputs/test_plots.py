@@ -1,13 +1,12 @@
 """Figures: series against the engine's CSV, and what goes on which axis."""
 
-import io
 import json
 import math
 import re
-import zipfile
 
 import numpy as np
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs import plots, table
@@ -244,14 +243,6 @@ def test_loss_exceedance_by_tag(plotted, losses_by_tag, client, exported, tmp_pa
 def csv_file(header: str, *rows: str) -> str:
     comment = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42\""
     return "".join(f"{line}\r\n" for line in [comment, header, *rows])
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return data.getvalue()
 
 
 @pytest.fixture

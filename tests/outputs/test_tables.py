@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-
 import pytest
+from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs import catalogue
@@ -17,21 +15,14 @@ COMMENT = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, {}\"\r\n"
 AT_ORIGIN = COMMENT.format("site_id=0, lon=0.5, lat=-0.25")
 
 
-def zipped(**members: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in members.items():
-            archive.writestr(f"{name}_3.csv", text)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def table_of(fake_source):
     """A function that reads files as an output of that type; one is no zip."""
 
     def read(kind: str, choices: Choices | None = None, **members: str):
         [(name, text)] = list(members.items())[:1]
-        data = text.encode() if len(members) == 1 else zipped(**members)
+        files = {f"{name}_3.csv": text for name, text in members.items()}
+        data = text.encode() if len(members) == 1 else zipped(files)
         filename = f"output-7-{name}_3.csv" if len(members) == 1 else "output-7-all_3.zip"
         return catalogue.read(fake_source(data, filename, type=kind), choices or Choices())
 

@@ -1,4 +1,4 @@
-"""What the tests inside QGIS share: the provider in the registry, and a way to run algorithms."""
+"""What the tests inside QGIS share: a profile of their own, and a way to run algorithms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from qgis.core import (
-    QgsApplication,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
@@ -19,7 +18,6 @@ from qgis.core import (
 )
 
 from oq_processing.outputs import catalogue
-from oq_processing.provider import OpenQuakeProvider
 
 LOAD = "openquake:loadoutputaslayer"
 
@@ -34,19 +32,6 @@ def profile(tmp_path_factory, qgis_app) -> Path:
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield folder
     os.chdir(before)
-
-
-@pytest.fixture(scope="session")
-def registry(qgis_app, qgis_processing) -> Iterator:
-    """The registry of Processing, with our provider in it."""
-    registry = QgsApplication.processingRegistry()
-    provider = None
-    if registry.providerById("openquake") is None:
-        provider = OpenQuakeProvider()
-        assert registry.addProvider(provider)
-    yield registry
-    if provider is not None:
-        registry.removeProvider(provider)
 
 
 class Recorder(QgsProcessingFeedback):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsNetworkAccessManager, QgsSettings
+from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsSettings
 from qgis.PyQt.QtNetwork import QNetworkProxy
+from steering import store_login
 
 from oq_processing import connections
 from oq_processing.connections import SavedConnection, resolve
@@ -32,24 +33,15 @@ def clean(registry, monkeypatch):
 @pytest.fixture(scope="module")
 def login(registry):
     """A function that stores a user in the authentication database and returns its id."""
-    manager = QgsApplication.authManager()
-    assert manager.setMasterPassword("master-of-the-tests", True)
     made = []
 
     def store(user: str, method: str = "Basic") -> str:
-        config = QgsAuthMethodConfig()
-        config.setName(user)
-        config.setMethod(method)
-        config.setConfig("username", user)
-        config.setConfig("password", f"pw-{user}")
-        stored, config = manager.storeAuthenticationConfig(config)
-        assert stored
-        made.append(config.id())
-        return config.id()
+        made.append(store_login(user, f"pw-{user}", method))
+        return made[-1]
 
     yield store
     for number in made:
-        manager.removeAuthenticationConfig(number)
+        QgsApplication.authManager().removeAuthenticationConfig(number)
 
 
 def user_of(connection) -> str | None:

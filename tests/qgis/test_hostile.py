@@ -5,13 +5,12 @@ The table of all threats, and which test shows each: docs/security.md.
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
 from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer
+from helpers import zipped
 from qgis.core import QgsVectorLayer
 from steering import call, failing, plain
 
@@ -32,21 +31,14 @@ def fake(registry):
         yield engine
 
 
-def zipped(name: str, data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, data)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (html_answer(500, "KeyError at /v1/calc/result/7", 80_000), "HTTP 500: KeyError at /v1/"),
         (Answer(404), "has no calc/result/7."),
         (Answer(200, b"PK\x03\x04 and no more"), "The export of New is not a whole zip file"),
-        (Answer(200, zipped("a.csv", b"x\r\n1\r\n")[:-9]), "New is not a whole zip file"),
-        (Answer(200, zipped("a.txt", b"x")), "The export of New holds no table (CSV file)."),
+        (Answer(200, zipped({"a.csv": "x\r\n1\r\n"})[:-9]), "New is not a whole zip file"),
+        (Answer(200, zipped({"a.txt": "x"})), "The export of New holds no table (CSV file)."),
         (Answer(200, b"x,y\r\n1,2\r\n1"), "the file is not whole."),
         (Answer(200, b"x\r\n" + b"1" * 200_000), "cannot be read (field larger than field"),
         (Answer(200, b"x\r\n\xff\xfe\r\n"), "cannot be read ('utf-8' codec can't decode"),

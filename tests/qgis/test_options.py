@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from qgis.core import QgsApplication, QgsAuthMethodConfig
+from qgis.core import QgsApplication
+from steering import store_login
 
 from oq_processing import connections, profile
 from oq_processing.connections import SavedConnection
@@ -116,17 +117,10 @@ def test_the_dialog_gives_back_what_it_got(page):
 
 
 def test_a_login_is_shown_by_its_name(page):
-    manager = QgsApplication.authManager()
-    assert manager.setMasterPassword("master-of-the-tests", True)
-    config = QgsAuthMethodConfig()
-    config.setName("alice at the lab")
-    config.setMethod("Basic")
-    config.setConfig("password", "pw")
-    stored, config = manager.storeAuthenticationConfig(config)
-    assert stored
-    page.put(SavedConnection("Lab", "http://lab.org", config.id()))
-    assert rows(page) == [["Lab", "http://lab.org", f"alice at the lab ({config.id()})"]]
-    manager.removeAuthenticationConfig(config.id())
+    number = store_login("alice", "pw", name="alice at the lab")
+    page.put(SavedConnection("Lab", "http://lab.org", number))
+    assert rows(page) == [["Lab", "http://lab.org", f"alice at the lab ({number})"]]
+    QgsApplication.authManager().removeAuthenticationConfig(number)
 
 
 def test_the_command_that_installs_an_engine_is_there():

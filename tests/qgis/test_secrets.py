@@ -6,10 +6,10 @@ import re
 
 import pytest
 from fake_engine import FakeCalculation, FakeEngine
-from qgis.core import Qgis, QgsApplication, QgsAuthMethodConfig
+from qgis.core import Qgis, QgsApplication
 from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
-from steering import failing, spin
+from steering import failing, spin, store_login
 
 PASSWORD = "s3cret-of-the-history"
 LIST = "openquake:listcalculations"
@@ -18,17 +18,9 @@ LIST = "openquake:listcalculations"
 @pytest.fixture
 def login(registry):
     """The id of a configuration with alice's password."""
-    manager = QgsApplication.authManager()
-    assert manager.setMasterPassword("master-of-the-tests", True)
-    config = QgsAuthMethodConfig()
-    config.setName("alice")
-    config.setMethod("Basic")
-    config.setConfig("username", "alice")
-    config.setConfig("password", PASSWORD)
-    stored, config = manager.storeAuthenticationConfig(config)
-    assert stored
-    yield config.id()
-    manager.removeAuthenticationConfig(config.id())
+    number = store_login("alice", PASSWORD)
+    yield number
+    QgsApplication.authManager().removeAuthenticationConfig(number)
 
 
 @pytest.fixture
