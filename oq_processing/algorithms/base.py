@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import (
     Qgis,
@@ -47,7 +48,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._request = None
+        self._request: Any = None
 
     def createInstance(self):
         return type(self)()
