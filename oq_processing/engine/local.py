@@ -182,6 +182,13 @@ def stop_own(folder: Path | None = None) -> Record | None:
     return running
 
 
+def stop_command(record: Record) -> str:
+    """Return the command that stops the user's own engine where the plugin is gone."""
+    if sys.platform == "win32":
+        return f"taskkill /T /F /PID {record.pid}"
+    return f"kill -- -{record.pid}"  # the whole group
+
+
 def _await_end(record: Record, seconds: float) -> None:
     end = time.monotonic() + seconds
     while _mark(record.pid) == record.mark and time.monotonic() < end:
