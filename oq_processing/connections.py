@@ -209,7 +209,7 @@ def trusted_authorities(ca_file: str = "") -> str:
 
     Raises :class:`EngineError` for a file that cannot be used.
     """
-    found = bytes(QgsApplication.authManager().trustedCaCertsPemText()).decode("ascii", "ignore")
+    found = QgsApplication.authManager().trustedCaCertsPemText().data().decode("ascii", "ignore")
     if ca_file:
         try:
             text = Path(ca_file).expanduser().read_text(encoding="ascii", errors="ignore")

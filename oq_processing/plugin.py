@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsApplication
+from qgis.core import Qgis, QgsApplication, QgsMessageLog
 
+from .engine import local
 from .provider import OpenQuakeProvider
 
 
@@ -29,10 +30,21 @@ class OpenQuakePlugin:
         self.iface.registerOptionsWidgetFactory(self._options)
 
     def unload(self) -> None:
-        """Take away what was added."""
+        """Remove what was added; a local engine goes on, which is reported."""
         if self._options is not None:
             self.iface.unregisterOptionsWidgetFactory(self._options)
             self._options = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+        if self.iface is not None and (engine := local.recorded()) is not None:
+            self._report_running(engine)
+
+    def _report_running(self, engine: local.Record) -> None:
+        text = (
+            f"The local engine at {engine.url} keeps running. To stop it, run "
+            f"“{local.stop_command(engine)}”, or enable the plugin and run Stop Local Engine."
+        )
+        QgsMessageLog.logMessage(text, "OpenQuake", Qgis.MessageLevel.Info)
+        # until the user closes it
+        self.iface.messageBar().pushMessage("OpenQuake", text, Qgis.MessageLevel.Info, 0)

@@ -1,5 +1,7 @@
 #!/usr/bin/env -S QT_HASH_SEED=0 QT_QPA_PLATFORM=offscreen /usr/bin/python3
-"""Write models/*.model3, or into the folder given. Needs QGIS 3.22: newer ones write other files.
+"""Write oq_processing/models/*.model3, or into the folder given. Needs QGIS 3.22.
+
+Newer versions write other files.
 
 The hash seed is part of it: without, the order of attributes in the files changes at each run.
 """
@@ -418,7 +420,7 @@ MODELS = {
 def main() -> None:
     if not 32200 <= Qgis.QGIS_VERSION_INT < 32300:
         sys.exit(f"make_models: needs QGIS 3.22, this is {Qgis.QGIS_VERSION}")
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "models"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "oq_processing" / "models"
     application = QgsApplication([], False)
     application.initQgis()
     from processing.core.Processing import Processing

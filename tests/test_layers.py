@@ -12,11 +12,12 @@ ENGINE = {"engine"}
 ALLOWED = {
     "engine": ENGINE,
     "outputs": ENGINE | {"outputs"},
-    "layers": ENGINE | {"outputs", "layers"},
+    "compat": {"compat"},
+    "layers": ENGINE | {"outputs", "layers", "compat"},
     "connections": ENGINE | {"connections", "profile"},
     "install_engine": ENGINE,
     "profile": ENGINE | {"profile"},
-    "algorithms": ENGINE | {"outputs", "layers", "connections", "profile", "algorithms"},
+    "algorithms": ENGINE | {"outputs", "layers", "connections", "profile", "compat", "algorithms"},
 }
 ALLOWED["provider"] = {*ALLOWED, "provider"}
 TOP = {*ALLOWED, "plugin", "gui"}
@@ -78,6 +79,20 @@ def test_every_layer_is_known():
     assert with_code > PURE
 
 
+VERSION = {"QGIS_VERSION_INT", "qVersion", "QT_VERSION_STR", "QMetaType", "QVariant", "NULL"}
+"""Names by which code asks for the version, or that mean something else in another one."""
+
+
+def test_what_differs_by_version_stands_in_one_module():
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")}
+            if names & VERSION:
+                found.add(str(path.relative_to(PACKAGE)))
+    assert found == {"compat.py"}
+
+
 @pytest.mark.parametrize(
     ("path", "line", "fault"),
     [
@@ -100,6 +115,7 @@ def test_every_layer_is_known():
         ("outputs/a.py", "if 1:\n    from qgis.core import Qgis", "outputs/a imports qgis"),
         ("layers/a.py", "from ..algorithms.base import x", "layers/a imports algorithms"),
         ("layers/a.py", "from ..connections import x", "layers/a imports connections"),
+        ("compat.py", "from .layers import sink", "compat imports layers"),
         ("connections.py", "from .layers import sink", "connections imports layers"),
         ("connections.py", "from .outputs.table import Table", "connections imports outputs"),
         ("algorithms/a.py", "from ..provider import P", "algorithms/a imports provider"),

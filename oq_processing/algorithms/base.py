@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import (
     Qgis,
@@ -20,7 +21,7 @@ from .ownengine import start_own
 from .parameters import AUTHCFG, SERVER, read_text
 from .reporter import Reporter
 
-HELP_URL = "https://github.com/openquake-qgis/oq-processing#readme"
+HELP_PAGES = Path(__file__).absolute().parent.parent / "help"
 
 ICON = str(Path(__file__).parent.parent / "icons" / "openquake.svg")
 
@@ -30,6 +31,15 @@ GROUPS = {"calculations": "Calculations", "outputs": "Outputs", "engine": "Engin
 def tr(text: str) -> str:
     """Return a text in the user's language."""
     return QCoreApplication.translate("OpenQuake", text)
+
+
+def help_url(name: str) -> str:
+    """Return the address of an algorithm's page, or else of the first page, on this computer.
+
+    Without an address QGIS opens its own manual in the web, which has no page about a plugin.
+    """
+    page = HELP_PAGES / f"{name}.html"
+    return (page if page.is_file() else HELP_PAGES / "index.html").as_uri()
 
 
 class BaseAlgorithm(QgsProcessingAlgorithm):
@@ -47,7 +57,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._request = None
+        self._request: Any = None
 
     def createInstance(self):
         return type(self)()
@@ -71,7 +81,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
         return tr(self.HELP)
 
     def helpUrl(self) -> str:
-        return HELP_URL
+        return help_url(self.ID)
 
     def icon(self) -> QIcon:
         return QIcon(self.svgIconPath())

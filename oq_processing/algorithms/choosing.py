@@ -78,5 +78,7 @@ def choice_parameters(tr, names: Sequence[str] = SELECTING) -> list:
 
 def read_choices(algorithm, parameters: dict, context, **others) -> Choices:
     """Return the choices that were made; ``others`` are fields of :class:`Choices`."""
-    texts = {name.lower(): read_text(algorithm, parameters, name, context) for name in SELECTING}
+    texts: dict = {
+        name.lower(): read_text(algorithm, parameters, name, context) for name in SELECTING
+    }
     return Choices(**texts, **others)

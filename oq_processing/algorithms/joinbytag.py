@@ -18,9 +18,9 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
 )
-from qgis.PyQt.QtCore import NULL
 
 from .. import profile
+from ..compat import is_null
 from ..engine.client import EngineClient
 from ..engine.errors import InvalidChoice
 from ..layers import style
@@ -214,13 +214,12 @@ class JoinByTag(OpenQuakeAlgorithm):
         table = _table(values, matched, zones, layer, request.zone_field)
         if changed := profile.overrides_of(client.url, calculation.id):
             table.provenance["overridden_parameters"] = changed
-        wanted = style.merged(table, request.style)
-        assert wanted is not None  # noqa: S101 - the table has a style
-        written = ZoneLayer(table, wanted, request.style, layer)
+        drawn = style.merged(table, request.style)
+        written = ZoneLayer(table, drawn, request.style, layer)
         return {
             OUTPUT: write_zones(self, parameters, OUTPUT, context, report, written),
             COUNT: sum(tag is not None for tag in matched.tags),
-            STYLED_FIELD: wanted.field,
+            STYLED_FIELD: drawn.field,
         }
 
 
@@ -253,7 +252,7 @@ def match(cells: Sequence, tags: Sequence[str]) -> Matched:
 
 def _text(value) -> str:
     """Return a value as text to compare: 3 and 3.0 are “3”."""
-    if value is None or value == NULL:
+    if is_null(value):
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProcessingOutputString,
 )
 
-from .base import HELP_URL, tr
+from .base import help_url, tr
 
 FOLDER = Path(__file__).parent.parent / "models"
 GROUP = "Models"
@@ -71,7 +71,7 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         return ["openquake", "earthquake", "seismic", "hazard", "risk", "model"]
 
     def helpUrl(self) -> str:
-        return HELP_URL
+        return help_url(self.name())
 
 
 def _copy(source, name: str, title: str) -> QgsProcessingOutputDefinition | None:

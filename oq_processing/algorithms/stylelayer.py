@@ -14,6 +14,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from .. import compat
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
 from ..outputs.styles import ground_motion_style
@@ -25,7 +26,6 @@ from .styling import read_style, style_parameters
 INPUT = "INPUT"
 OUTPUT = "OUTPUT"
 STYLED_FIELD = "STYLED_FIELD"
-_INTEGERS = (2, 3, 4, 5)  # Qt's numbers of its integer types, in Qt 5 and 6
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,7 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
 def _type(field) -> str:
     if not field.isNumeric():
         return TEXT
-    kind = field.type()
-    return INTEGER if int(getattr(kind, "value", kind)) in _INTEGERS else REAL
+    return INTEGER if field.type() in compat.INTEGERS else REAL
 
 
 def _values(layer: QgsVectorLayer, index: int, column: Column):

@@ -24,8 +24,8 @@ from qgis.core import (
     QgsSpatialIndex,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import NULL
 
+from ..compat import is_null
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
 from ..outputs.choices import split_list
@@ -220,7 +220,7 @@ def _about(value, context) -> dict:
 
 def _names(value) -> list[str]:
     """Return the names given: a list, or text with ; or , between them."""
-    if value is None or value == NULL:
+    if is_null(value):
         return []
     if isinstance(value, (list, tuple)):
         return [str(name) for name in value if str(name).strip()]
@@ -308,7 +308,7 @@ def _locate(request: SumRequest, zones: list[Zone], report: Reporter, context):
         if geometry.isEmpty():
             owners.append(-1)
             continue
-        if geometry.isMultipart() and geometry.constGet().numGeometries() > 1:
+        if geometry.isMultipart() and geometry.constGet().partCount() > 1:
             raise InvalidChoice(f"Point {feature.id()} is several points; make them single ones.")
         vertex = geometry.vertexAt(0)
         place = (vertex.x(), vertex.y())
@@ -351,7 +351,7 @@ def _zone_of(place, transform, index, engines) -> tuple[int, bool]:
 
 
 def _number(value) -> float:
-    return float("nan") if value is None or value == NULL else float(value)
+    return float("nan") if is_null(value) else float(value)
 
 
 def _tell(report: Reporter, request: SumRequest, values, sums, outside: int, several: int) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from qgis.core import QgsFeatureSource, QgsGeometry, QgsWkbTypes
-from qgis.PyQt.QtCore import NULL, QDate, QDateTime, Qt, QTime, QVariant
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
+from .. import compat
+from ..compat import is_null
 from ..layers import metadata, sink, style
 from ..layers.collect import ColumnValues
 from ..outputs.table import (
@@ -159,7 +161,7 @@ def write_zones(
 
 
 def _converted(value, convert):
-    return None if value is None or value == NULL else convert(value)
+    return None if is_null(value) else convert(value)
 
 
 def _multi(geometry: QgsGeometry) -> bytes:
@@ -174,9 +176,9 @@ def _multi(geometry: QgsGeometry) -> bytes:
 
 def _type_of(field):
     """Return the column type of a zone's field, and how its values become such."""
-    if field.type() == QVariant.Bool:
+    if field.type() == compat.BOOL:
         return BOOLEAN, bool
-    if field.type() in (QVariant.Int, QVariant.UInt, QVariant.LongLong, QVariant.ULongLong):
+    if field.type() in compat.INTEGERS:
         return INTEGER, int
     return (REAL, float) if field.isNumeric() else (TEXT, _text)
 

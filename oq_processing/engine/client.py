@@ -415,7 +415,7 @@ class EngineClient:
         self._log_in_first()
         body = send()
         if self._credentials and self._wants_login(body):
-            self._log_in()
+            self._log_in(self._credentials)
             body = send()
         self._raise_for(body, path)
         return body
@@ -581,17 +581,14 @@ class EngineClient:
                 "GET", f"{self.url}/v1/engine_version", timeout=self._timeout, limit=MAX_ANSWER
             )
             if self._wants_login(body):
-                self._log_in()
+                self._log_in(self._credentials)
             self._logged_in = True
 
-    def _log_in(self) -> None:
+    def _log_in(self, credentials: Credentials) -> None:
         """``POST /accounts/ajax_login/``; the session's cookie answers from then on."""
-        assert self._credentials is not None  # noqa: S101 - for mypy
         self._login_wanted = True
         # no dictionary: a traceback that shows variables would show it
-        form = Upload(
-            None, {"username": self._credentials.user, "password": self._credentials.password}
-        )
+        form = Upload(None, {"username": credentials.user, "password": credentials.password})
         body = self.transport.fetch(
             "POST",
             f"{self.url}/accounts/ajax_login/",
@@ -610,7 +607,7 @@ class EngineClient:
             self._raise_for(body, "accounts/ajax_login/")
         else:
             raise NotAllowed(
-                f"{self.url} does not accept the user “{self._credentials.user}” "
+                f"{self.url} does not accept the user “{credentials.user}” "
                 "of the authentication configuration, or the password."
             )
         self._logged_in = True

@@ -57,7 +57,7 @@ _CHUNK = 1 << 20
 #: From here on a member is written with ZIP64 headers, in bytes.
 _LARGE = 1 << 30
 #: The engine's own examples export to it, and it tells nothing about the user.
-_COMMON_EXPORT_DIR = "/tmp"  # noqa: S108 - a value to compare with
+_COMMON_EXPORT_DIR = "/tmp"  # nosec B108 # a value to compare with
 
 
 @dataclass(frozen=True)

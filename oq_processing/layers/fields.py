@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from qgis.core import Qgis, QgsField, QgsFields
-from qgis.PyQt.QtCore import QVariant
+from qgis.core import QgsField, QgsFields
 
+from .. import compat
 from ..outputs.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Table
 
 # what formats use themselves: QGIS drops rows in silence when a field collides with them
 _RESERVED = {"fid", "ogc_fid", "geom", "geometry", "shape"}
 
-
-def _types() -> dict:
-    if Qgis.QGIS_VERSION_INT >= 33800:
-        from qgis.PyQt.QtCore import QMetaType
-
-        types = QMetaType.Type
-        return {
-            INTEGER: types.LongLong,
-            REAL: types.Double,
-            TEXT: types.QString,
-            DATETIME: types.QDateTime,
-            BOOLEAN: types.Bool,
-        }
-    return {
-        INTEGER: QVariant.LongLong,
-        REAL: QVariant.Double,
-        TEXT: QVariant.String,
-        DATETIME: QVariant.DateTime,
-        BOOLEAN: QVariant.Bool,
-    }
+_TYPES = {
+    INTEGER: compat.LONG,
+    REAL: compat.DOUBLE,
+    TEXT: compat.TEXT,
+    DATETIME: compat.DATETIME,
+    BOOLEAN: compat.BOOL,
+}
 
 
 def fields_of(table: Table) -> tuple[QgsFields, list[str]]:
@@ -37,7 +24,6 @@ def fields_of(table: Table) -> tuple[QgsFields, list[str]]:
 
     Names that a format uses itself, and names alike but for case, get a number.
     """
-    types = _types()
     fields, renamed = QgsFields(), []
     taken = set(_RESERVED)
     for column in table.columns:
@@ -48,5 +34,5 @@ def fields_of(table: Table) -> tuple[QgsFields, list[str]]:
         if name != column.name:
             renamed.append(f"The column “{column.name}” is stored as “{name}”.")
         taken.add(name.lower())
-        fields.append(QgsField(name, types[column.type]))
+        fields.append(QgsField(name, _TYPES[column.type]))
     return fields, renamed

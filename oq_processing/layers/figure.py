@@ -266,7 +266,7 @@ def _legend(plot: Plot, axes) -> None:
     # thick lines, which are drawn last, stand first
     order = {_plain(label): i for i, label in enumerate(labels(plot.series))}
     kept.sort(key=lambda pair: order.get(pair[1], len(order)))
-    options = {"fontsize": 8 if len(kept) <= 14 else 7, "title": plot.legend or None}
+    options: dict = {"fontsize": 8 if len(kept) <= 14 else 7, "title": plot.legend or None}
     options.update(frameon=True, framealpha=0.9, edgecolor="#cccccc", fancybox=False)
     if len(kept) <= 6:
         # curves of probability fall to the right

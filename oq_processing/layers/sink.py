@@ -224,7 +224,7 @@ def _rows(columns: Sequence[Column], arrays) -> Iterator[list]:
 
 
 def _refused(sink, written: int) -> None:
-    reason = sink.lastError() if hasattr(sink, "lastError") else ""
+    reason = sink.lastError()
     raise EngineError(
         f"The output could not be written beyond row {written}"
         f"{f' ({reason})' if reason else ''}; is the disk full?"

@@ -24,9 +24,9 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import NULL
 from qgis.PyQt.QtGui import QColor
 
+from ..compat import is_null
 from ..engine.errors import InvalidChoice
 from ..outputs.table import INTEGER, REAL, Column, Style, Table
 from .classes import CLASSIFICATIONS, class_limits
@@ -255,7 +255,7 @@ def _categorized(layer: QgsVectorLayer, field: str, style: Style) -> QgsCategori
     if not entries:
         index = layer.fields().indexOf(field)
         values = layer.uniqueValues(index, MANY + 2)
-        found = [v for v in values if v is not None and v != NULL]
+        found = [v for v in values if not is_null(v)]
         numbers = all(isinstance(v, (int, float)) for v in found)
         found.sort(key=None if numbers else str)
         ramp = _ramp(style)

@@ -119,7 +119,9 @@ def test_all_models_are_there(registry):
         a.name(): a for a in provider.algorithms() if isinstance(a, QgsProcessingModelAlgorithm)
     }
     assert {name: a.displayName() for name, a in found.items()} == MODELS
-    assert set(MODELS) == {path.stem for path in (ROOT / "models").glob("*.model3")}
+    assert set(MODELS) == {
+        path.stem for path in (ROOT / "oq_processing" / "models").glob("*.model3")
+    }
     for algorithm in found.values():
         assert (algorithm.groupId(), algorithm.group()) == ("models", "Models")
         assert algorithm.canExecute() == (True, "")
@@ -153,7 +155,7 @@ def test_steps_are_known_to_all_versions(model, name):
     children = model(name).childAlgorithms()
     assert {child.algorithmId() for child in children.values()} <= KNOWN
     # from 3.40 on a file says how its results are named: such files have other names there
-    text = (ROOT / "models" / f"{name}.model3").read_text()
+    text = (ROOT / "oq_processing" / "models" / f"{name}.model3").read_text()
     assert "internal_version" not in text
     assert "/work" not in text
     assert "/home" not in text
@@ -185,7 +187,7 @@ def test_the_files_are_what_the_script_writes(tmp_path):
     if Qgis.QGIS_VERSION_INT < 32300:
         assert made.returncode == 0, made.stderr
         for name in MODELS:
-            ours = (ROOT / "models" / f"{name}.model3").read_bytes()
+            ours = (ROOT / "oq_processing" / "models" / f"{name}.model3").read_bytes()
             assert (tmp_path / f"{name}.model3").read_bytes() == ours
     else:
         assert "needs QGIS 3.22" in made.stderr
@@ -193,7 +195,7 @@ def test_the_files_are_what_the_script_writes(tmp_path):
 
 def test_a_broken_file_stops_nothing(registry, tmp_path, monkeypatch):
     """A model that cannot be read is named, and the others are there."""
-    for path in (ROOT / "models").glob("hazard*.model3"):
+    for path in (ROOT / "oq_processing" / "models").glob("hazard*.model3"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "broken.model3").write_text("<Option type='Map'><Option")
     (tmp_path / "other.model3").write_text("no model at all")
