@@ -67,15 +67,6 @@ def rows(layer) -> list[dict]:
     ]
 
 
-def test_names_never_change(registry):
-    algorithm = registry.algorithmById(PLOT)
-    assert (algorithm.displayName(), algorithm.groupId()) == ("Plot Output", "outputs")
-    names = {"CALCULATION_ID", "OUTPUT_TYPE", "SITE", "SITE_ID", "ASSET_ID", "SERVER", "AUTHCFG"}
-    names |= {"KIND", "IMT", "POE", "LOSS_TYPE", "EP_TYPE", "TAG_FILTER", "MEMBER"}
-    assert names <= {d.name() for d in algorithm.parameterDefinitions()}
-    assert [d.name() for d in algorithm.outputDefinitions()] == ["OUTPUT", "DATA"]
-
-
 def test_svg_and_numbers(plot, exported, opened, area_source, tmp_path, feedback):
     data = tmp_path / "numbers.gpkg"
     results = plot(SITE_ID="417", DATA=str(data))
