@@ -287,9 +287,10 @@ def _comment(text: str) -> dict[str, Any]:
     """Read the engine's comment line: python literals, ``kind='mean', investigation_time=50.0``."""
     try:
         call = ast.parse(f"f({text})", mode="eval").body
-        assert isinstance(call, ast.Call)  # noqa: S101 - for mypy
+        if not isinstance(call, ast.Call):
+            return {}
         return {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return {}
 
 

@@ -59,8 +59,11 @@ def test_provenance(fake_source):
     }
 
 
-def test_a_comment_that_is_no_python_is_only_a_comment(fake_source, rows_of):
-    table = read(fake_source(b"#,\"__import__('os').abort()\"\r\na\r\n1\r\n"), Choices())
+@pytest.mark.parametrize(
+    "comment", ["__import__('os').abort()", ")+(", "checksum={[]: 1}", "checksum=", "(" * 500]
+)
+def test_a_comment_that_is_no_python_is_only_a_comment(fake_source, rows_of, comment):
+    table = read(fake_source(f'#,"{comment}"\r\na\r\n1\r\n'.encode()), Choices())
     assert rows_of(table) == [(1,)]
     assert "checksum" not in table.provenance
 
