@@ -92,7 +92,7 @@ class Block:
     """Some rows: one array per column, and their geometry.
 
     ``xy`` has shape (rows, 2), in degrees of EPSG:4326, for points; ``wkb`` one geometry per row
-    for everything else.
+    for everything else, b"" for none.
     """
 
     values: tuple[Array, ...]
@@ -109,6 +109,7 @@ class Block:
 class Table:
     """An output, or what was chosen of it.
 
+    ``multi``: the geometry of a row may be several points, lines or polygons.
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
     not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
     ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``).
@@ -119,6 +120,7 @@ class Table:
     rows: int
     blocks: Callable[[], Iterator[Block]]
     geometry: str = NONE
+    multi: bool = False
     style: Style | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
