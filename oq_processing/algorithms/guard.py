@@ -49,7 +49,8 @@ def internal_error(title: str, error: Exception) -> str:
     versions = f"QGIS {Qgis.QGIS_VERSION}, Python {sys.version.split()[0]}"
     report = printable(f"{title}, {versions}\n{''.join(frames)}")
     QgsMessageLog.logMessage(report, LOG_TAG, Qgis.MessageLevel.Critical)
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+    # the exception's own text may be what fails
+    reason = " ".join(traceback.format_exception_only(type(error), error)[-1].split())[:_LONGEST]
     if QgsApplication.platform() == "qgis_process":  # it has no panel, and prints what is critical
         where = "above this line; to save it, add 2> error.txt to the command"
     else:

@@ -252,7 +252,7 @@ def refuse_dead_layer(value, context=None) -> None:
     """
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
-    if isinstance(value, str):
+    if isinstance(value, str) and ":" not in value[2:]:  # beyond a drive's: a provider's
         _path("The output", value)
     if QgsApplication.platform() != "qgis_process":
         return
