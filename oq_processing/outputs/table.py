@@ -109,10 +109,10 @@ class Block:
 class Table:
     """An output, or what was chosen of it.
 
-    ``multi``: the geometry of a row may be several points, lines or polygons.
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
     not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
-    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``).
+    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``);
+    ``multi``: the geometry of a row may be several points, lines or polygons.
     """
 
     title: str
@@ -120,11 +120,11 @@ class Table:
     rows: int
     blocks: Callable[[], Iterator[Block]]
     geometry: str = NONE
-    multi: bool = False
     style: Style | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
+    multi: bool = False
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""
