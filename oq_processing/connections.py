@@ -213,8 +213,9 @@ def trusted_authorities(ca_file: str = "") -> str:
     if ca_file:
         try:
             text = Path(ca_file).expanduser().read_text(encoding="ascii", errors="ignore")
-        except OSError as error:
-            raise EngineError(f"The CA file {ca_file} cannot be read: {error.strerror}.") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise EngineError(f"The CA file {ca_file} cannot be read: {reason}.") from error
         if "-----BEGIN CERTIFICATE-----" not in text:
             raise EngineError(f"The CA file {ca_file} holds no certificate in PEM form.")
         found += "\n" + text

@@ -13,6 +13,7 @@ import venv
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from oq_processing.engine.errors import LocalEngineError
 from oq_processing.engine.local import user_folder
 
 REQUIREMENTS = Path(__file__).with_name("engine.txt")
@@ -63,4 +64,8 @@ if __name__ == "__main__":
             f"This is Python {sys.version.split()[0]}; the engine needs 3.11, 3.12 or 3.13: "
             "call this file with one of them."
         )
-    install(Path(sys.argv[1]).expanduser() if len(sys.argv) > 1 else user_folder() / "venv")
+    try:
+        folder = Path(sys.argv[1]).expanduser() if len(sys.argv) > 1 else user_folder() / "venv"
+    except (LocalEngineError, RuntimeError) as error:
+        sys.exit(str(error))
+    install(folder)

@@ -33,7 +33,10 @@ FIELDS = 6  # names shown of a table
 HEAD = """# Outputs
 
 What *Load Output as Layer* makes of each output type of the engine. A type that is not listed here
-loads the general way: by its CSV export, with points where it has coordinates.
+loads the general way: by its CSV export. Its geometry is a column that holds points, lines or
+polygons as text (WKT), one or several in a row, whatever the name of the column; else points where
+there are longitude and latitude; else it is a table. A row whose cell is empty has no geometry, Z
+and M are left out, and a column of several kinds stays text; so does any with `GEOMETRY=none`.
 
 Written by `script/make_outputs_doc.py`. Fields and default are those of an example; a calculation
 with other intensity measures, loss types or statistics has others. *Verified*: every value,

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Callable
 from unittest.mock import patch
 
-from qgis.core import QgsFeatureRequest, QgsProcessingException, QgsWkbTypes
+from qgis.core import QgsFeatureRequest, QgsGeometry, QgsProcessingException, QgsWkbTypes
 from qgis.PyQt.QtCore import NULL
 from steering import Recorder, call
 
@@ -80,12 +80,14 @@ class Expected:
     """A layer: what it is loaded with, and the cells of the export that its fields shall hold.
 
     ``columns``: field name → cells, in the order of the layer's rows; fields that are not named are
-    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none.
+    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none;
+    ``wkt``: geometries as text, instead.
     """
 
     parameters: dict[str, object]
     columns: dict[str, Texts]
     xy: Sequence[tuple[str, str]] | None = None
+    wkt: Texts | None = None
 
 
 @dataclass
@@ -250,6 +252,7 @@ def _checked(
             problems.append(f"[{where}] {problem}")
         compared.update(id(cell) for cells in expected.columns.values() for cell in cells)
         compared.update(id(cell) for pair in expected.xy or () for cell in pair)
+        compared.update(id(cell) for cell in expected.wkt or ())
     problems += case.unseen(compared)
     tables = case.export.values()
     cells = sum(id(cell) in compared for table in tables for row in table.rows for cell in row)
@@ -272,11 +275,21 @@ def _expectations(
 
 
 def general_case(case: Case) -> Iterator[Expected]:
-    """Every member chosen by MEMBER, every column by its own name, points where they are."""
+    """Every member chosen by MEMBER, every column by its own name, geometries where they are."""
     for member, table in case.export.items():
+        columns = {name: table.column(name) for name in table.header}
+        shape = next((name for name, cells in columns.items() if _are_geometries(cells)), None)
         pair = next((p for p in COORDINATES if set(p) <= set(table.header)), None)
-        xy = None if pair is None else list(zip(table.column(pair[0]), table.column(pair[1])))
-        yield Expected({"MEMBER": member}, {n: table.column(n) for n in table.header}, xy)
+        xy = None if pair is None or shape else list(zip(columns[pair[0]], columns[pair[1]]))
+        yield Expected({"MEMBER": member}, columns, xy, shape and columns.pop(shape))
+
+
+def _are_geometries(cells: Texts) -> bool:
+    """Tell whether all cells that are not empty are geometries of one type, as QGIS reads them."""
+    types = {QgsGeometry.fromWkt(cell).type() for cell in cells if cell[-1:] == ")"}
+    return len(types) == 1 and all(
+        cell == "" or not QgsGeometry.fromWkt(cell).isNull() for cell in cells
+    )
 
 
 @lru_cache(maxsize=1)
@@ -316,7 +329,9 @@ def _one_by_one(client: EngineClient, output: Output, fmt: str, folder: Path) ->
 
 def read_csv(text: str) -> CsvTable:
     """Read a CSV file of the engine: a comment line or none, a header, rows as wide as it."""
+    before = csv.field_size_limit(len(text) + 1)
     rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    csv.field_size_limit(before)
     about = {}
     if rows and rows[0] and rows[0][0].startswith("#"):
         about = _about(rows.pop(0)[-1])
@@ -375,8 +390,9 @@ def _compare(
 ) -> Iterator[str]:
     """Yield what differs between the layer and what is expected of it."""
     lengths = {len(cells) for cells in expected.columns.values()}
-    if expected.xy is not None:
-        lengths.add(len(expected.xy))
+    for cells in (expected.xy, expected.wkt):
+        if cells is not None:
+            lengths.add(len(cells))
     if len(lengths) != 1:
         yield f"the case is wrong: its columns have {sorted(lengths)} rows"
         return
@@ -392,7 +408,7 @@ def _compare(
         yield f"{layer.featureCount()} rows, not {rows}"
         return
     is_point = QgsWkbTypes.geometryType(layer.wkbType()) == QgsWkbTypes.GeometryType.PointGeometry
-    if is_point != (expected.xy is not None):
+    if expected.wkt is None and is_point != (expected.xy is not None):
         yield f"the geometry is {QgsWkbTypes.displayString(layer.wkbType())}"
         return
     names = [f.name() for f in layer.fields()]
@@ -402,7 +418,7 @@ def _compare(
     positions = [names.index(name) for name in expected.columns]
     different = dict.fromkeys((*expected.columns, "geometry"), 0)
     request = QgsFeatureRequest()
-    if expected.xy is None:
+    if expected.xy is None and expected.wkt is None:
         request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
     wanted = zip(*expected.columns.values()) if positions else ((),) * rows
     for number, (feature, cells) in enumerate(zip(layer.getFeatures(request), wanted)):
@@ -419,9 +435,22 @@ def _compare(
                 different["geometry"] += 1
                 if different["geometry"] <= SHOWN:
                     yield f"row {number} is at {point.x()}, {point.y()}, not {lon}, {lat}"
+        if expected.wkt is not None and not _same_shape(feature.geometry(), expected.wkt[number]):
+            different["geometry"] += 1
+            if different["geometry"] <= SHOWN:
+                yield f"row {number} is not at {expected.wkt[number][:80]}"
     for name, count in different.items():
         if count > SHOWN:
             yield f"{name} differs in {count} of {rows} rows"
+
+
+def _same_shape(found: QgsGeometry, cell: str) -> bool:
+    wanted = QgsGeometry.fromWkt(cell)
+    if wanted.isNull():
+        return found.isEmpty()
+    for geometry in (found, wanted):
+        geometry.convertToMultiType()
+    return found.asWkb() == wanted.asWkb()
 
 
 def same(value: object, cell: str) -> bool:

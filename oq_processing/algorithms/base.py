@@ -8,15 +8,15 @@ from typing import Any
 from qgis.core import (
     Qgis,
     QgsProcessingAlgorithm,
-    QgsProcessingException,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ..connections import Connection, resolve
 from ..engine.client import EngineClient, version_note
-from ..engine.errors import EngineError, Unreachable
+from ..engine.errors import Unreachable
 from ..engine.transport import Transport
+from .guard import Guarded
 from .ownengine import start_own
 from .parameters import AUTHCFG, SERVER, read_text
 from .reporter import Reporter
@@ -42,7 +42,7 @@ def help_url(name: str) -> str:
     return (page if page.is_file() else HELP_PAGES / "index.html").as_uri()
 
 
-class BaseAlgorithm(QgsProcessingAlgorithm):
+class BaseAlgorithm(Guarded, QgsProcessingAlgorithm):
     """Base of all algorithms: who they are, and the one validation.
 
     Subclasses set ``ID``, ``NAME``, ``GROUP``, ``TAGS`` and ``HELP``, declare parameters in
@@ -93,22 +93,17 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
         """Return what :meth:`execute` needs, read and checked; no request is made here.
 
         Called by the dialog's check and again by ``prepareAlgorithm``, because models call no
-        checks for their children. Raises :class:`EngineError`.
+        checks for their children. Raises :class:`EngineError`, as all methods may do: QGIS gets its
+        sentence (:class:`Guarded`).
         """
         raise NotImplementedError
 
     def checkParameterValues(self, parameters, context):
-        try:
-            self.validate(parameters, context)
-        except EngineError as error:
-            return False, str(error)
+        self.validate(parameters, context)
         return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(self, parameters, context, feedback) -> bool:
-        try:
-            self._request = self.validate(parameters, context)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        self._request = self.validate(parameters, context)
         return True
 
 
@@ -128,13 +123,10 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback) -> bool:
         super().prepareAlgorithm(parameters, context, feedback)
-        try:
-            self._connection = resolve(
-                read_text(self, parameters, SERVER, context),
-                read_text(self, parameters, AUTHCFG, context),
-            )
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        self._connection = resolve(
+            read_text(self, parameters, SERVER, context),
+            read_text(self, parameters, AUTHCFG, context),
+        )
         return True
 
     def processAlgorithm(self, parameters, context, feedback) -> dict:
@@ -156,9 +148,7 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
             report.info(
                 f"OpenQuake Engine {version}{note and f' ({note})'}, QGIS {Qgis.QGIS_VERSION}"
             )
+            # a cancel too is an error: else the exit code is 0, and a model goes on with an id of 0
             return self.execute(self._request, client, report, parameters, context)
-        except EngineError as error:
-            # a cancel too: returning would exit 0 and feed an id of 0 to the next step of a model
-            raise QgsProcessingException(str(error)) from error
         finally:
             transport.close()

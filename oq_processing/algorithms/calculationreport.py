@@ -17,6 +17,7 @@ from .parameters import (
     InvalidParameter,
     id_parameter,
     read_id,
+    read_target,
     server_parameters,
 )
 from .reporter import Reporter
@@ -47,10 +48,10 @@ class CalculationReport(OpenQuakeAlgorithm):
         )
 
     def validate(self, parameters, context) -> tuple[int, Path]:
-        output = self.parameterAsFileOutput(parameters, OUTPUT, context)
-        if not output:
+        output = read_target(self, parameters, OUTPUT, context)
+        if output is None:
             raise InvalidParameter("Give a file for the report: OUTPUT=report.html.")
-        return read_id(self, parameters, CALCULATION_ID, context), Path(output)
+        return read_id(self, parameters, CALCULATION_ID, context), output
 
     def execute(
         self,

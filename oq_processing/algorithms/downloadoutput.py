@@ -22,6 +22,7 @@ from .parameters import (
     InvalidParameter,
     id_parameter,
     read_id,
+    read_target,
     read_text,
     server_parameters,
     text_parameter,
@@ -87,14 +88,14 @@ class DownloadOutput(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputFile(OUTPUT, tr("File")))
 
     def validate(self, parameters, context) -> DownloadRequest:
-        folder = self.parameterAsString(parameters, FOLDER, context)
-        if not folder:
+        folder = read_target(self, parameters, FOLDER, context)
+        if folder is None:
             raise InvalidParameter("Give the folder to download to: FOLDER=downloads.")
         return DownloadRequest(
             read_id(self, parameters, CALCULATION_ID, context),
             read_text(self, parameters, "OUTPUT_TYPE", context),
             read_text(self, parameters, "FORMAT", context).lower(),
-            Path(folder).expanduser(),
+            folder,
         )
 
     def execute(

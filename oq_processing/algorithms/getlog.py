@@ -26,7 +26,7 @@ from .parameters import (
     id_parameter,
     read_flag,
     read_id,
-    read_path,
+    read_target,
     read_word,
     server_parameters,
     with_help,
@@ -87,14 +87,14 @@ class GetLog(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString("STATUS", tr("Status")))
 
     def validate(self, parameters, context) -> LogRequest:
-        output = self.parameterAsFileOutput(parameters, OUTPUT, context)
-        if not output:
+        output = read_target(self, parameters, OUTPUT, context)
+        if output is None:
             raise InvalidParameter("Give a file for the log: OUTPUT=log.txt.")
         return LogRequest(
             read_id(self, parameters, CALCULATION_ID, context),
             read_word(self, parameters, "LEVEL", context, LEVELS) or "debug",
             read_flag(self, parameters, "FOLLOW", context),
-            read_path(self, {OUTPUT: output}, OUTPUT, context),
+            output,
         )
 
     def execute(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from qgis.core import (
+    QgsGeometry,
     QgsProcessing,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
@@ -211,6 +212,7 @@ class JoinByTag(OpenQuakeAlgorithm):
                 "Choose another field (ZONE_FIELD) or tag (TAG)."
             )
         _tell(report, values, matched, len(zones))
+        _tell_geometries(report, [zone.geometry for zone in zones])
         table = _table(values, matched, zones, layer, request.zone_field)
         if changed := profile.overrides_of(client.url, calculation.id):
             table.provenance["overridden_parameters"] = changed
@@ -290,6 +292,17 @@ def _tell(report: Reporter, values: TagTable, matched: Matched, zones: int) -> N
             f"Several zones have the same {values.tag}; each has its whole value, which must not "
             f"be added up: {_listed(matched.repeated)}."
         )
+
+
+def _tell_geometries(report: Reporter, geometries: list[QgsGeometry]) -> None:
+    empty = sum(geometry.isEmpty() for geometry in geometries)
+    invalid = sum(not geometry.isEmpty() and not geometry.isGeosValid() for geometry in geometries)
+    if invalid:
+        report.warn(
+            f"{invalid} of {len(geometries)} zones have an invalid geometry, kept unchanged."
+        )
+    if empty:
+        report.warn(f"{empty} of {len(geometries)} zones have no geometry and are not drawn.")
 
 
 def _table(values: TagTable, matched: Matched, zones: list[Zone], layer, zone_field: str) -> Table:

@@ -28,6 +28,7 @@ from ..outputs.source import Source
 from ..outputs.table import Style, Table
 from .base import OpenQuakeAlgorithm, tr
 from .choosing import choice_parameters, read_choices
+from .guard import internal_error
 from .parameters import (
     CALCULATION_ID,
     advanced,
@@ -268,6 +269,14 @@ class _Styler(QgsProcessingLayerPostProcessorInterface):
         self._layer = written.layer.clone()
 
     def postProcessLayer(self, layer, context, feedback) -> None:
+        try:
+            self._style(layer)
+        except Exception as error:  # the layer is good, and newer QGIS calls this from C++
+            feedback.reportError(internal_error(f"the style of {layer.name()}", error))
+        finally:
+            _postprocessors.pop(self._destination, None)
+
+    def _style(self, layer) -> None:
         if self._layer.renderer() is not None and layer.renderer() is not None:
             layer.setRenderer(self._layer.renderer().clone())
         for i in range(min(layer.fields().count(), self._layer.fields().count())):
@@ -275,4 +284,3 @@ class _Styler(QgsProcessingLayerPostProcessorInterface):
         layer.setMetadata(self._layer.metadata())
         layer.setName(self._layer.name())
         layer.triggerRepaint()
-        _postprocessors.pop(self._destination, None)

@@ -7,6 +7,7 @@ for what was not given. No algorithm reads a parameter in another way.
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 
@@ -31,6 +32,7 @@ CALCULATION_ID = "CALCULATION_ID"
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
+_SHOWN = 100  # characters of a value that a message has
 
 
 class InvalidParameter(EngineError):
@@ -197,7 +199,13 @@ def read_point(algorithm, parameters: dict, name: str, context) -> tuple[float, 
 def read_path(algorithm, parameters: dict, name: str, context) -> Path | None:
     """Return a path on this computer, None if none was given; ``~`` is the user's home."""
     text = read_text(algorithm, parameters, name, context)
-    return Path(text).expanduser() if text else None
+    return _path(name, text) if text else None
+
+
+def read_target(algorithm, parameters: dict, name: str, context) -> Path | None:
+    """Return the file or folder to write to, None for none; QGIS names temporary ones itself."""
+    given = algorithm.parameterAsFileOutput(parameters, name, context)
+    return read_path(algorithm, {name: given}, name, context) if given else None
 
 
 def read_paths(algorithm, parameters: dict, name: str, context) -> list[Path]:
@@ -206,7 +214,26 @@ def read_paths(algorithm, parameters: dict, name: str, context) -> list[Path]:
     if value is None:
         return []
     parts = value if isinstance(value, (list, tuple)) else str(value).split(";")
-    return [Path(str(part).strip()).expanduser() for part in parts if str(part).strip()]
+    return [_path(name, str(part).strip()) for part in parts if str(part).strip()]
+
+
+def _path(name: str, text: str) -> Path:
+    """Return a text as a path; raise :class:`InvalidParameter` for what can be none.
+
+    Whether something exists there is not looked at.
+    """
+    shown = f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
+    try:
+        text.encode()  # names that are not UTF-8 do not survive QGIS
+        path = Path(text).expanduser()
+        path.lstat()
+    except RuntimeError as error:  # of the user that is named, or of this one
+        raise InvalidParameter(f"{name}: no home folder is known for “{shown}”.") from error
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", errno.EINVAL) in (errno.ENAMETOOLONG, errno.EINVAL):
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidParameter(f"{name} cannot be a path ({reason}): “{shown}”.") from error
+    return path
 
 
 def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str, ...]) -> str:
@@ -218,14 +245,17 @@ def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str,
 
 
 def refuse_dead_layer(value, context=None) -> None:
-    """Refuse a layer in memory where it dies with the process and success would be a lie.
+    """Refuse what no layer can be written to, and a layer in memory that dies with the process.
 
-    Between the steps of a model it lives as long as it is needed.
+    In ``qgis_process`` success would be a lie for the latter. Between the steps of a model it lives
+    as long as it is needed.
     """
-    if QgsApplication.platform() != "qgis_process":
-        return
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
+    if isinstance(value, str) and ":" not in value[2:]:  # beyond a drive's: a provider's
+        _path("The output", value)
+    if QgsApplication.platform() != "qgis_process":
+        return
     in_memory = str(value).startswith("memory:")
     if in_memory and context is not None and context.expressionContext().hasVariable("model_name"):
         return

@@ -29,8 +29,8 @@ from .parameters import (
     InvalidParameter,
     id_parameter,
     read_id,
-    read_path,
     read_point,
+    read_target,
     read_text,
     refuse_dead_layer,
     server_parameters,
@@ -140,8 +140,7 @@ class PlotOutput(OpenQuakeAlgorithm):
         from ..outputs.plots import Place  # not before it is needed
 
         refuse_dead_layer(parameters.get(DATA), context)
-        given = self.parameterAsFileOutput(parameters, OUTPUT, context)
-        output = read_path(self, {OUTPUT: given}, OUTPUT, context) if given else None
+        output = read_target(self, parameters, OUTPUT, context)
         if output is None:
             raise InvalidParameter("Give a file for the picture: OUTPUT=plot.png.")
         if output.suffix.lower().lstrip(".") not in FORMATS:

@@ -12,12 +12,13 @@ from qgis.core import (
 )
 
 from .base import help_url, tr
+from .guard import Guarded
 
 FOLDER = Path(__file__).parent.parent / "models"
 GROUP = "Models"
 
 
-class ShippedModel(QgsProcessingModelAlgorithm):
+class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
     """A model of a file: its id is the file's name, its title the name in the file."""
 
     def __init__(self, path: Path) -> None:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qgis.core import (
-    QgsProcessingException,
     QgsProcessingOutputString,
     QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
 )
 
-from ..engine.errors import EngineError
 from .base import BaseAlgorithm, tr
 from .ownengine import start_own
 from .parameters import SERVER, InvalidParameter, advanced, read_integer, read_path, with_help
@@ -85,9 +83,6 @@ class StartLocalEngine(BaseAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback) -> dict:
         report = Reporter(feedback)
-        try:
-            record = start_own(report, self._request.executable, self._request.port)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        record = start_own(report, self._request.executable, self._request.port)
         report.progress(100)
         return {SERVER: record.url, VERSION: record.version}

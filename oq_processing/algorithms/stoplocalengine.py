@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from qgis.core import (
-    QgsProcessingException,
     QgsProcessingOutputString,
     QgsProcessingParameterBoolean,
 )
@@ -50,18 +49,15 @@ class StopLocalEngine(BaseAlgorithm):
 
     def processAlgorithm(self, parameters, context, feedback) -> dict:
         report = Reporter(feedback)
-        try:
-            running = local.recorded()
-            if running is None:
-                raise LocalEngineError(
-                    "No engine runs that Start Local Engine has started; others are not touched."
-                )
-            if not self._request:
-                _refuse_while_calculating(running, report)
-            report.phase(f"Stopping the engine at {running.url}")
-            local.stop_own()
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        running = local.recorded()
+        if running is None:
+            raise LocalEngineError(
+                "No engine runs that Start Local Engine has started; others are not touched."
+            )
+        if not self._request:
+            _refuse_while_calculating(running, report)
+        report.phase(f"Stopping the engine at {running.url}")
+        local.stop_own()
         report.info(f"OpenQuake Engine {running.version} at {running.url} is stopped")
         report.progress(100)
         return {SERVER: running.url, VERSION: running.version}

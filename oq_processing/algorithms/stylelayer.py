@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
-    QgsProcessingException,
     QgsProcessingOutputString,
     QgsProcessingOutputVectorLayer,
     QgsProcessingParameterVectorLayer,
@@ -86,17 +85,13 @@ class StyleLayer(BaseAlgorithm):
             # opened for us without what is stored with it: titles of fields would be lost
             layer.loadDefaultStyle()
             layer.loadDefaultMetadata()
-        try:
-            table, first = _as_table(layer, request.choices)
-            wanted = style.merged(table, request.choices)
-            column = table.column(wanted.field)
-            values = _values(layer, first + table.columns.index(column), column)
-            style.apply(layer, first, table, column, wanted, values, request.choices)
-            problem = style.store(layer)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
-        if problem:
-            raise QgsProcessingException(f"The style of {layer.name()} was not stored: {problem}")
+        table, first = _as_table(layer, request.choices)
+        wanted = style.merged(table, request.choices)
+        column = table.column(wanted.field)
+        values = _values(layer, first + table.columns.index(column), column)
+        style.apply(layer, first, table, column, wanted, values, request.choices)
+        if problem := style.store(layer):
+            raise EngineError(f"The style of {layer.name()} was not stored: {problem}")
         layer.triggerRepaint()
         # an id is of use as long as the layer lives, which one opened for us does not
         here = lives or layer.providerType() == "memory"

@@ -12,7 +12,6 @@ from qgis.core import (
     QgsFeatureSource,
     QgsGeometry,
     QgsProcessing,
-    QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
@@ -155,14 +154,11 @@ class SumByZone(BaseAlgorithm):
         return True
 
     def processAlgorithm(self, parameters, context, feedback) -> dict:
-        report = Reporter(feedback)
+        request = self.validate(parameters, context)
         try:
-            request = self.validate(parameters, context)
-            return self._sum(request, report, parameters, context)
+            return self._sum(request, Reporter(feedback), parameters, context)
         except QgsCsException as error:
-            raise QgsProcessingException(f"The points cannot be transformed: {error}.") from error
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+            raise EngineError(f"The points cannot be transformed: {error}.") from error
 
     def _sum(self, request: SumRequest, report: Reporter, parameters, context) -> dict:
         import numpy as np
@@ -174,7 +170,9 @@ class SumByZone(BaseAlgorithm):
         bins = np.where(owners < 0, len(zones), owners)
         counts = np.bincount(bins, minlength=len(zones) + 1)
         sums = [
-            np.bincount(bins, weights=np.nan_to_num(v), minlength=len(zones) + 1) for v in values
+            # what is infinite stays so
+            np.bincount(bins, weights=np.where(np.isnan(v), 0.0, v), minlength=len(zones) + 1)
+            for v in values
         ]
         _tell(report, request, values, sums, outside, several)
         table = _table(request, zones, sums, counts)
@@ -322,13 +320,14 @@ def _locate(request: SumRequest, zones: list[Zone], report: Reporter, context):
 
 
 def _index(zones: list[Zone], report: Reporter):
-    index, engines, invalid = QgsSpatialIndex(), {}, 0
+    index, engines, invalid, empty = QgsSpatialIndex(), {}, 0, 0
     for i, zone in enumerate(zones):
         geometry = zone.geometry
-        if geometry.isEmpty():
-            continue
-        if not geometry.isGeosValid():
+        if not geometry.isEmpty() and not geometry.isGeosValid():
             geometry, invalid = geometry.makeValid(), invalid + 1
+        if geometry.isEmpty():
+            empty += 1
+            continue
         engine = QgsGeometry.createGeometryEngine(geometry.constGet())
         engine.prepareGeometry()
         # the engine does not own its geometry
@@ -336,6 +335,8 @@ def _index(zones: list[Zone], report: Reporter):
         index.addFeature(i, geometry.boundingBox())
     if invalid:
         report.warn(f"{invalid} of {len(zones)} zones have an invalid geometry; repaired to sum.")
+    if empty:
+        report.warn(f"{empty} of {len(zones)} zones have no geometry; no point can be in them.")
     return index, engines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from qgis.core import QgsFeatureSource, QgsGeometry, QgsWkbTypes
+from qgis.core import QgsFeatureRequest, QgsFeatureSource, QgsGeometry, QgsWkbTypes
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
 from .. import compat
@@ -53,6 +53,9 @@ def read_layer(algorithm, parameters: dict, name: str, context, wanted) -> QgsFe
         raise InvalidParameter(f"{name} must hold {several}; {source.sourceName()} does not.")
     if not source.sourceCrs().isValid():
         raise InvalidParameter(f"{name} has no coordinate system: {source.sourceName()}.")
+    # QGIS's own check throws through a loop of Python at an invalid or empty geometry, and crashes
+    # later: the geometries are checked where they are used
+    source.setInvalidGeometryCheck(QgsFeatureRequest.InvalidGeometryCheck.GeometryNoCheck)
     return source
 
 

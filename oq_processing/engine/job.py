@@ -40,6 +40,7 @@ from .sources import (
     leads_out,
     open_source,
     read_zip,
+    readable,
 )
 
 __all__ = [
@@ -239,7 +240,10 @@ def _in_folder(folder: Path) -> _Job:
 def _is_hidden(path: Path) -> bool:
     if path.name.startswith(".") or path.name == "__MACOSX":
         return True
-    attributes = getattr(os.lstat(path), "st_file_attributes", 0)
+    try:
+        attributes = getattr(os.lstat(path), "st_file_attributes", 0)
+    except OSError:  # gone since it was listed, which its reader finds out too
+        return False
     return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_HIDDEN", 2))
 
 
@@ -509,7 +513,7 @@ def _clashes(files: _Job, extras: Mapping[str, Found], referenced: set[str]) -> 
 
 
 def _invalid(title: str, problems: Sequence[str]) -> InvalidJob:
-    problems = list(dict.fromkeys(problems))
+    problems = [readable(problem) for problem in dict.fromkeys(problems)]
     if len(problems) == 1:
         return InvalidJob(f"{title} cannot be sent: {problems[0]}.")
     return InvalidJob(
@@ -519,7 +523,7 @@ def _invalid(title: str, problems: Sequence[str]) -> InvalidJob:
 
 def _listed(names: Sequence[str], limit: int = 20) -> str:
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+    return readable(", ".join(names[:limit])) + (f" and {more} more" if more > 0 else "")
 
 
 # writing

@@ -100,32 +100,45 @@ def find_executable(given: str | os.PathLike[str] = "") -> Path:
 
 def usual_places() -> list[Path]:
     """Return where the engine's installers for this system, and ours, put ``oq``."""
-    home = Path.home()
-    ours = user_folder() / "venv"
+    own = []
+    with contextlib.suppress(LocalEngineError):
+        own.append(user_folder() / "venv")
+    with contextlib.suppress(LocalEngineError):
+        own.append(_home() / "openquake")
     if sys.platform == "win32":
         programs = Path(os.environ.get("ProgramFiles", "C:/Program Files"))  # noqa: SIM112
         return [
-            ours / "Scripts" / "oq.exe",
-            home / "openquake" / "Scripts" / "oq.exe",
+            *(folder / "Scripts" / "oq.exe" for folder in own),
             programs / "OpenQuake Engine" / "python3" / "Scripts" / "oq.exe",
         ]
     return [
-        ours / "bin" / "oq",
-        home / "openquake" / "bin" / "oq",
+        *(folder / "bin" / "oq" for folder in own),
         Path("/opt/openquake/venv/bin/oq"),
         Path("/opt/openquake/bin/oq"),
     ]
 
 
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # in a container
+        raise LocalEngineError(
+            "No home folder is known for this user, so there is no place for an engine: set the "
+            "environment variable HOME."
+        ) from error
+
+
 def user_folder() -> Path:
-    """Return where the user's own engine keeps its database, data and log."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
+    """Return where the user's own engine keeps its database, data and log.
+
+    Raises :class:`LocalEngineError` for a user without a home.
+    """
+    if sys.platform == "darwin":
+        base = _home() / "Library" / "Application Support"
+    elif given := os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME"):
+        base = Path(given)
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+        base = _home() / ("AppData/Local" if sys.platform == "win32" else ".local/share")
     return base / "openquake-qgis"
 
 
@@ -135,7 +148,7 @@ def recorded(folder: Path | None = None) -> Record | None:
         text = ((folder or user_folder()) / STATE).read_text(encoding="utf-8")
         record = Record(**json.loads(text))
         pid = int(record.pid)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, OverflowError, LocalEngineError):
         return None
     return record if record.mark and record.mark == _mark(pid) else None
 
@@ -295,6 +308,10 @@ def start(
     running then, or when ``wait`` is cancelled.
     """
     folder = folder.resolve()
+    if any(character < " " for character in str(folder)):
+        raise LocalEngineError(
+            f"The engine cannot work in a folder with a line break in its name: {str(folder)!r}."
+        )
     configuration = folder / "openquake.cfg"
     try:
         # the engine makes neither: a job on its own disk fails without the folder for its data

@@ -158,7 +158,7 @@ def _in_shakemap_uri(key: str, value: str) -> Iterator[IniReference | ValueError
 def _dictionary(key: str, value: str) -> Iterator[tuple[object, object] | ValueError]:
     try:
         content = ast.literal_eval(value)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         content = None
     if isinstance(content, dict):
         yield from content.items()

@@ -82,6 +82,11 @@ def folded(path: str) -> str:
     return canonical(path).casefold()
 
 
+def readable(name: str) -> str:
+    """Return a text with names of files that may not be UTF-8 as one that can be written."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @dataclass(frozen=True)
 class DiskTree:
     """The files of this computer; no link in the folder ``fence``, if any, may lead out of it."""
@@ -105,21 +110,29 @@ class DiskTree:
         return found_on_disk(true)
 
     def _true(self, place: str) -> str | None:
-        if os.path.lexists(place):
-            return place
-        folder, name = posixpath.split(place)
-        if folder == place or not name:
-            return None
-        true_folder = self._true(folder)
-        if true_folder is None:
-            return None
-        try:
-            names = [path.name for path in Path(true_folder).iterdir()]
-        except OSError:
-            return None
-        same = [other for other in names if folded(other) == folded(name)]
-        exact = [other for other in same if canonical(other) == canonical(name)]
-        return _only(exact or same, true_folder)
+        true, missing = place, []
+        while not os.path.lexists(true):
+            true, name = posixpath.split(true)
+            if not name:
+                return None
+            missing.append(name)
+        for name in reversed(missing):
+            found = _alike(name, true)
+            if found is None:
+                return None
+            true = found
+        return true
+
+
+def _alike(name: str, folder: str) -> str | None:
+    """Return the file of a folder that is called so but for letter case and Unicode form."""
+    try:
+        names = [path.name for path in Path(folder).iterdir()]
+    except OSError:
+        return None
+    same = [other for other in names if folded(other) == folded(name)]
+    exact = [other for other in same if canonical(other) == canonical(name)]
+    return _only(exact or same, folder)
 
 
 def _only(names: list[str], folder: str) -> str | None:
@@ -140,6 +153,8 @@ def leads_out(place: str, folder: str) -> bool:
 def found_on_disk(place: str) -> Found:
     """Return the file at ``place``; raises ``UnusableError`` if it is no readable regular file."""
     path = Path(place)
+    if readable(place) != place:
+        raise UnusableError("has a name that is not UTF-8: rename it")
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

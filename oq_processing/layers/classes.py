@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
+from decimal import Decimal
 
 DEFAULT_CLASSES = 7
 JENKS_BINS = 512
+_EXTREME = 100  # decades: squares have a place up to 154
 SERIES = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 """Round numbers of a decade, from many to one: the limits of logarithmic classes."""
 
@@ -49,11 +52,35 @@ def class_limits(values, classification: str, classes: int | None, breaks=(), ce
         "jenks": _jenks,
         "pretty": _pretty,
     }.get(classification, _quantile)
+    # of extreme numbers the differences, squares and decades have no place among the numbers there
+    # are: their decades are taken away and given back
+    decades = math.floor(math.log10(max(abs(low), abs(high), abs(center or 0))))
+    if abs(decades) > _EXTREME:
+        values = _shifted(values, -decades)
+        center = None if center is None else _shifted(center, -decades)
+    else:
+        decades = 0
     if center is None:
         limits = method(np, values, count)
     else:
         limits = _around(np, values, classification, count, center)
+    if decades:
+        limits = [_back(limit, decades) for limit in limits]
     return _classes(limits, low, high)
+
+
+def _shifted(values, decades: int):
+    half = decades // 2  # 10**324 is not a number
+    return values * 10.0**half * 10.0 ** (decades - half)
+
+
+def _back(limit: float, decades: int) -> float:
+    """Return a round limit with its decades: as round as before, and never infinite."""
+    return _finite(float(Decimal(repr(float(limit))).scaleb(decades)))
+
+
+def _finite(limit: float) -> float:
+    return math.copysign(min(abs(limit), sys.float_info.max), limit)
 
 
 def _classes(limits, low: float, high: float):
@@ -79,7 +106,10 @@ def number(value: float, step: float | None = None) -> str:
     if value == 0:
         return "0"
     size = math.floor(math.log10(abs(value)))
-    digits = 4 if not step else min(17, max(1, size - math.floor(math.log10(abs(step))) + 2))
+    if not step or math.isinf(step):
+        digits = 4
+    else:
+        digits = min(17, max(1, size - math.floor(math.log10(abs(step))) + 2))
     if not -5 < size < 10:
         return f"{value:.{digits}g}"
     text = f"{value:,.{max(0, digits - 1 - size)}f}"
@@ -124,8 +154,10 @@ def _logarithmic(np, values, count):
     low, high = float(positive.min()), float(positive.max())
     if low == high:
         return [*zero, (low, high, number(low))]
-    limits = _equal_interval(np, positive, count)
-    if high > 3 * low:
+    if high <= 3 * low:
+        with np.errstate(over="ignore"):  # beyond the last, which is set apart
+            limits = _equal_interval(np, positive, count)
+    else:
         limits = next(
             (found for s in SERIES if len(found := _round_limits(low, high, s)) <= count + 1),
             _round_limits(low, high, SERIES[-1])[-count - 1 :],
@@ -137,7 +169,7 @@ def _round_limits(low: float, high: float, mantissas) -> list[float]:
     """Return the round numbers around ``low`` to ``high``, these included."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     # 3 * 10**-1 is 0.30000000000000004
-    steps = [float(f"{m}e{decade}") for decade in decades for m in mantissas]
+    steps = [_finite(float(f"{m}e{decade}")) for decade in decades for m in mantissas]
     first = max(i for i, step in enumerate(steps) if step <= low)
     last = min(i for i, step in enumerate(steps) if step >= high)
     return steps[first : last + 1]

@@ -72,6 +72,7 @@ def write(
     fields, renamed = fields_of(table)
     if wkb_type is None:
         wkb_type = _WKB_TYPES.get(table.geometry, QgsWkbTypes.Type.NoGeometry)
+        wkb_type = QgsWkbTypes.multiType(wkb_type) if table.multi else wkb_type
     if crs is None:
         has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
         crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
@@ -178,7 +179,8 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
         elif block.wkb is not None:
             for wkb, row in zip(block.wkb, rows):
                 geometry = QgsGeometry()
-                geometry.fromWkb(wkb)
+                if wkb:
+                    geometry.fromWkb(wkb)
                 set_geometry(geometry)
                 set_attributes(row)
                 if not add(feature, insert):

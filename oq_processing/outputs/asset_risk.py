@@ -246,8 +246,8 @@ def _map_column(
 def _styled_map(columns: Sequence[Column], time: float | None) -> Column:
     found = [c for c in columns if c.kind == columns[0].kind]
     found = [c for c in found if c.loss_type == "structural"] or found
-    poe = nearest_475([c.poe or 0.0 for c in found], time)
-    return next(c for c in found if c.poe == poe)
+    poes = [c.poe or 0.0 for c in found]
+    return found[poes.index(nearest_475(poes, time))]
 
 
 @dataclass(frozen=True)

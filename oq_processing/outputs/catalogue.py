@@ -16,6 +16,9 @@ from .output_type import OutputType
 from .source import Source
 from .table import Block, Table
 
+_PLAIN = "biufUO"
+"""Kinds of numpy's types that a column may have: a number, a text, or one object for each row."""
+
 UNLISTED = {"ruptures": ("Earthquake Ruptures", "events")}
 """Types that the engine has beside another one without listing them: their title, and that one.
 
@@ -51,7 +54,11 @@ def read(source: Source, choices: Choices) -> Table:
 
 def _blocks(source: Source, table: Table) -> Iterator[Block]:
     with _understood(source):
-        yield from table.blocks()
+        for block in table.blocks():
+            for column, values in zip(table.columns, block.values):
+                if values.ndim != 1 or values.dtype.kind not in _PLAIN:
+                    raise TypeError(f"{column.name} has values of {values.dtype}{values.shape[1:]}")
+            yield block
 
 
 @contextmanager
@@ -59,7 +66,14 @@ def _understood(source: Source) -> Iterator[None]:
     """Say in one sentence that an answer has not what its reader looks for."""
     try:
         yield
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        StopIteration,
+    ) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InvalidOutput(
             f"{source.output.name} of calculation {source.calculation.id} has a form that is not "

@@ -1,6 +1,7 @@
-"""The general way: any output by its CSV export, points where there is lon and lat, else a table.
+"""The general way: any output by its CSV export, as a layer where it has places, else as a table.
 
-So every output of every version of the engine loads, known to us or not.
+Places are a column of geometries (WKT), or longitude and latitude. So every output of every version
+of the engine loads, known to us or not.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Callable
+from typing import Any, Callable
 
 from ..engine.client import Download
 from ..engine.errors import InvalidChoice, InvalidOutput
 from ..engine.sources import ZIP_ERRORS
+from . import wkt
 from .choices import Choices
+from .long_cells import long_cells
 from .npz import check_size
 from .output_type import OutputType
+from .places import COORDINATES, Place, ShapeColumn, place_of, shape_notes
 from .source import Source
 from .table import (
     INTEGER,
@@ -44,11 +47,12 @@ from .table import (
 MEMBER = "member"
 """Name of the column that says which file of an output a row comes from."""
 
-MAX_LINE = 16 * 1024**2  # bytes; a table of thousands of columns has less
+_MEMBER = Column(MEMBER, TEXT, "Member")
+
+MAX_ROW = 16 * 1024**2  # bytes; a table of thousands of columns has less, an outline of a country
 _CHUNK = 1024**2
 _LONGEST = 400  # characters of a number; what is longer fits in no column
 
-_COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
 _IDS = {"asset_id", "custom_site_id", "source_id", "taxonomy", "id", "branch_path", "loss_type"}
 
 USUAL = {
@@ -111,15 +115,23 @@ class CsvFile:
     """A CSV file of the export: where it is, its header, what the first pass found."""
 
     member: str
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], _Guarded]
     header: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
     types: list[str] = field(default_factory=list)
     rows: int = 0
+    shapes: dict[int, wkt.Shapes] = field(default_factory=dict)
+    """Columns, by their positions, whose cells are geometries or empty."""
+    taken: int = 0
+    """Bytes up to the row that was read last, or a little more."""
 
     def read(self) -> Iterator[list[str]]:
         """Yield the rows below the header."""
-        with self.open() as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
+        with (
+            self.open() as raw,
+            io.TextIOWrapper(raw, "utf-8-sig", newline="") as text,
+            long_cells(MAX_ROW),
+        ):
             lines = csv.reader(text, strict=True)
             first = next(lines, [])
             if first and first[0].startswith("#"):
@@ -135,7 +147,19 @@ class CsvFile:
                         f"{self.member}: a row has {len(row)} cells and the header {len(first)}; "
                         "the file is not whole."
                     )
+                raw.row_begins = self.taken = raw.taken
                 yield row
+
+    def chunks(self, size: int) -> Iterator[list[list[str]]]:
+        """Yield the rows below the header, so many at once; fewer where they are long."""
+        chunk, begin = [], 0
+        for row in self.read():
+            chunk.append(row)
+            if len(chunk) == size or self.taken - begin > MAX_ROW:
+                yield chunk
+                chunk, begin = [], self.taken
+        if chunk:
+            yield chunk
 
 
 def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
@@ -168,36 +192,38 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     rows = sum(f.rows for f in same)
     given = _given(same, known, len(files) > 1)
     own = _columns(same, known)
+    place = place_of(source.output.name, choices, same, given, own)
+    if isinstance(place, ShapeColumn):
+        own = (*own[: place.position], *own[place.position + 1 :])
+        if not given and not own:  # a file that has nothing but geometries
+            given = (_MEMBER,)
     columns = (*given, *own)
     if len(columns) > MAX_COLUMNS:
         raise InvalidOutput(
             f"{source.output.name} has {len(columns)} columns; a layer takes {MAX_COLUMNS}. "
             "Download Output gets the file as it is."
         )
-    lonlat = _coordinates(own) or _coordinates(columns)
-    if choices.geometry not in ("auto", POINT, NONE):
-        raise InvalidChoice(
-            f"{source.output.name} can be loaded with GEOMETRY auto, point or none."
-        )
-    if choices.geometry == POINT and lonlat is None:
-        raise InvalidChoice(f"{source.output.name} has no coordinates; use GEOMETRY=none.")
-    # a site that the comment tells is that of every row: not a map unless it is wanted
-    if choices.geometry == NONE or (choices.geometry == "auto" and not _coordinates(own)):
-        lonlat = None
     if not rows:
         notes.append(f"{source.output.name} of calculation {source.calculation.id} is empty.")
+    if choices.geometry != NONE:
+        notes += shape_notes(same, own, place)
     provenance = source.provenance(choices)
     provenance["members"] = [f.member for f in same]
     for key in ("checksum", "investigation_time", "start_date"):
         if key in same[0].about:
             provenance[key] = same[0].about[key]
+    geometry, multi = (POINT if place else NONE), False
+    if isinstance(place, ShapeColumn):
+        provenance["geometry_column"] = place.name
+        geometry, multi = place.family, place.shapes.multi
     return Table(
         title=f"{source.output.name}, calculation {source.calculation.id}",
         columns=columns,
         rows=rows,
-        blocks=partial(_blocks, same, given, own, lonlat, known),
-        geometry=POINT if lonlat else NONE,
-        style=_style(columns, known, choices.style_field) if lonlat else None,
+        blocks=partial(_blocks, same, given, own, place, known),
+        geometry=geometry,
+        multi=multi,
+        style=_style(columns, known, choices.style_field) if place else None,
         notes=tuple(notes),
         provenance=provenance,
     )
@@ -240,32 +266,31 @@ def _members(source: Source, download: Download) -> list[CsvFile]:
 
 
 class _Guarded(io.BufferedReader):
-    """The bytes of a CSV file; ends at a line that has no end, and when the user cancels."""
+    """The bytes of a CSV file; ends at a row that has no end, and when the user cancels."""
 
     def __init__(self, file: Any, check: Callable[[], None]) -> None:
         super().__init__(file, _CHUNK)
+        self.taken = 0
+        self.row_begins = 0
         self._check = check
-        self._line = 0
-        self._unchecked = 0
+        self._checked = 0
 
     def read1(self, size: int = -1, /) -> bytes:
         data = super().read1(size)
-        self._unchecked += len(data)
-        if self._unchecked >= _CHUNK:
-            self._unchecked = 0
+        self.taken += len(data)
+        if self.taken - self._checked >= _CHUNK:
+            self._checked = self.taken
             self._check()
-        end = data.rfind(b"\n")
-        self._line = self._line + len(data) if end < 0 else len(data) - end - 1
-        if self._line > MAX_LINE:
-            raise csv.Error(f"a line of more than {MAX_LINE // 1024**2} MB")
+        if self.taken - self.row_begins > MAX_ROW:
+            raise csv.Error(f"a row of more than {MAX_ROW // 1024**2} MB")
         return data
 
 
-def _open_file(path: Path, check: Callable[[], None]) -> IO[bytes]:
+def _open_file(path: Path, check: Callable[[], None]) -> _Guarded:
     return _Guarded(path.open("rb", buffering=0), check)
 
 
-def _open_member(path: Path, entry: zipfile.ZipInfo, check: Callable[[], None]) -> IO[bytes]:
+def _open_member(path: Path, entry: zipfile.ZipInfo, check: Callable[[], None]) -> _Guarded:
     return _Guarded(zipfile.ZipFile(path).open(entry), check)
 
 
@@ -290,7 +315,7 @@ def _comment(text: str) -> dict[str, Any]:
         if not isinstance(call, ast.Call):  # such as “a=1) + f(b=2”
             return {}
         return {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return {}
 
 
@@ -315,15 +340,18 @@ def peek(file: CsvFile) -> None:
 
 
 def scan(file: CsvFile) -> None:
-    """Count the rows and find each column's type, in one pass over the file."""
+    """Count the rows and find each column's type and geometry, in one pass over the file."""
     with _readable(file):
         for row in file.read():
             if not file.types:
                 file.types = [TEXT if text else INTEGER for text in _is_text(file.header)]
+                file.shapes = {i: wkt.Shapes() for i in range(len(file.header))}
             file.rows += 1
             for i, cell in enumerate(row):
                 if file.types[i] != TEXT and cell:
                     file.types[i] = _wider(file.types[i], cell)
+            if file.shapes:
+                file.shapes = {i: s for i, s in file.shapes.items() if s.add(row[i])}
     if not file.types:
         file.types = [TEXT] * len(file.header)
 
@@ -387,7 +415,7 @@ def _given(files: list[CsvFile], known: Known, with_member: bool) -> tuple[Colum
     for name in dict.fromkeys(names):
         if name not in header and any(_value(file, name, known) for file in files):
             found.append(_meaning(name, known) or Column(name, TEXT, name))
-    return (*([Column(MEMBER, TEXT, "Member")] if with_member else ()), *found)
+    return (*([_MEMBER] if with_member else ()), *found)
 
 
 def _value(file: CsvFile, name: str, known: Known) -> str:
@@ -401,11 +429,6 @@ def _value(file: CsvFile, name: str, known: Known) -> str:
     return str(value) if isinstance(value, (int, float, str)) else ""
 
 
-def _coordinates(columns: tuple[Column, ...]) -> tuple[str, str] | None:
-    names = {c.name for c in columns if c.type in (REAL, INTEGER)}
-    return next((pair for pair in _COORDINATES if names.issuperset(pair)), None)
-
-
 def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | None:
     """Return how points are drawn: the wanted field, what is known, else the first quantity."""
     numbers = {c.name: c for c in columns if c.type in (REAL, INTEGER)}
@@ -414,7 +437,7 @@ def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | No
             return Style(name)
     if known.style and known.style.field in numbers:
         return known.style
-    places = {name for pair in _COORDINATES for name in pair}
+    places = {name for pair in COORDINATES for name in pair}
     drawn = [
         c
         for name, c in numbers.items()
@@ -428,24 +451,32 @@ def _blocks(
     files: list[CsvFile],
     given: tuple[Column, ...],
     own: tuple[Column, ...],
-    lonlat: tuple[str, str] | None,
+    place: Place | None,
     known: Known,
 ) -> Iterator[Block]:
     import numpy as np
 
     columns = (*given, *own)
     names = [c.name for c in columns]
-    # the names of the file come last: where both have one, its own counts
-    places = None if lonlat is None else [len(names) - 1 - names[::-1].index(n) for n in lonlat]
+    shape, lonlat = None, []
+    if isinstance(place, ShapeColumn):
+        shape = place
+    elif place:
+        # the names of the file come last: where both have one, its own counts
+        lonlat = [len(names) - 1 - names[::-1].index(name) for name in place]
     size = rows_per_block(len(columns))
     for file in files:
         before = [_value(file, c.name, known) for c in given]
-        rows = file.read()
-        while chunk := list(islice(rows, size)):
-            cells = [(value,) * len(chunk) for value in before] + list(zip(*chunk))
+        for chunk in file.chunks(size):
+            cells = list(zip(*chunk))
+            wkb = None
+            if shape:
+                texts = cells.pop(shape.position)
+                wkb = [wkt.read(t).wkb(shape.shapes.multi) if t else b"" for t in texts]
+            cells = [(value,) * len(chunk) for value in before] + cells
             values = tuple(to_array(np, c.type, column) for c, column in zip(columns, cells))
-            xy = None if places is None else point_array(values[places[0]], values[places[1]])
-            yield Block(values, xy)
+            xy = point_array(values[lonlat[0]], values[lonlat[1]]) if lonlat else None
+            yield Block(values, xy, wkb)
 
 
 def to_array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
@@ -461,7 +492,7 @@ def to_array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
 
 ANY = OutputType(
     read=read,
-    geometry="point, table",
+    geometry="point, line, polygon, table",
     choices=("MEMBER",),
     about="The CSV export as it is.",
 )

@@ -6,6 +6,7 @@ server gives apart from the coordinates of the sites.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,10 @@ def read_hazard(source: Source) -> Hazard:
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+    numbers = tuple(float(value) for value in values)
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{numbers} are not all finite")
+    return numbers
 
 
 def _realizations(source: Source) -> dict[int, str]:
@@ -284,8 +288,8 @@ def styled_motion(columns: Sequence[Column], wanted: str, time: float | None) ->
     if column := wanted_column(columns, wanted):
         return column
     of_imt = of_first_imt(columns)
-    poe = nearest_475([c.poe or 0.0 for c in of_imt], time)
-    return next(c for c in of_imt if c.poe == poe)
+    poes = [c.poe or 0.0 for c in of_imt]
+    return of_imt[poes.index(nearest_475(poes, time))]
 
 
 def map_title(column: Column, time: float | None) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
+from . import wkt
 from .choices import Choices
 from .npz import Npz
 from .output_type import OutputType
@@ -426,19 +427,20 @@ def _geometries(chunk: Sequence[bytes], ruptures: Array, lines: bool) -> tuple[l
 
 def _coordinates(line: bytes) -> tuple[list[float], bool]:
     """Return x, y, x, y, … of a WKT, and whether they are a closed ring."""
-    kind, _, rest = line.partition(b"(")
-    is_ring = kind.strip() == b"POLYGON"
-    if not is_ring and kind.strip() != b"LINESTRING":
-        raise InvalidOutput(
-            f"An outline in the engine's answer is of an unknown kind: {line[:40]!r}."
-        )
     try:
-        found = list(map(float, rest.strip().strip(b"()").replace(b",", b" ").split()))
+        outline = wkt.take_apart(line.decode("ascii", "replace"))
+        [leaf] = outline.leaves
+        found = wkt.numbers(leaf)
     except ValueError as error:
         raise InvalidOutput(
             f"An outline in the engine's answer is broken: {line[:40]!r}."
         ) from error
-    if b"nan" in rest:  # corners that a surface of irregular shape does not have
+    is_ring = outline.kind == "POLYGON"
+    if not is_ring and outline.kind != "LINESTRING":
+        raise InvalidOutput(
+            f"An outline in the engine's answer is of an unknown kind: {line[:40]!r}."
+        )
+    if "nan" in leaf:  # corners that a surface of irregular shape does not have
         pairs = [p for p in zip(found[::2], found[1::2]) if p[0] == p[0] and p[1] == p[1]]
         found = [number for pair in pairs for number in pair]
     if not found or len(found) % 2 or not all(map(math.isfinite, found)):

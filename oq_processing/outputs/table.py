@@ -92,7 +92,7 @@ class Block:
     """Some rows: one array per column, and their geometry.
 
     ``xy`` has shape (rows, 2), in degrees of EPSG:4326, for points; ``wkb`` one geometry per row
-    for everything else.
+    for everything else, b"" for none.
     """
 
     values: tuple[Array, ...]
@@ -111,7 +111,8 @@ class Table:
 
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
     not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
-    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``).
+    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``);
+    ``multi``: the geometry of a row may be several points, lines or polygons.
     """
 
     title: str
@@ -123,6 +124,7 @@ class Table:
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
+    multi: bool = False
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""

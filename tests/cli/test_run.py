@@ -250,6 +250,11 @@ def bad(demos, tmp_path, client, no_engine):
             {"JOB": job / "job.ini", "LOG": tmp_path / "no" / "folder" / "log.txt"},
             ["log.txt cannot be written"],
         ),
+        "home of nobody": (
+            {"JOB": job / "job.ini", "EXTRA_FILES": "~nosuchuser/a.csv"},
+            ["EXTRA_FILES: no home folder is known for “~nosuchuser/a.csv”."],
+        ),
+        "job too long": ({"JOB": "x" * 5000}, ["JOB cannot be a path (File name too long)"]),
         "password in the address": (
             {"JOB": job / "job.ini", "SERVER": "http://alice:secret@127.0.0.1:8800"},
             ["authentication configuration"],
@@ -277,6 +282,8 @@ CASES = (
     "no such flag",
     "bad override",
     "log in no folder",
+    "home of nobody",
+    "job too long",
     "password in the address",
 )
 

@@ -50,6 +50,10 @@ def test_a_folder_with_something_in_it_is_left_alone(install, tmp_path, name):
     assert file.read_text() == "mine"
 
 
+def test_a_folder_of_nobody(install):
+    assert install("~nosuchuser/engine") == (1, "Could not determine home directory.")
+
+
 def test_what_could_not_be_installed_leaves_nothing(install, tmp_path):
     folder = tmp_path / "engine"
     folder.mkdir()

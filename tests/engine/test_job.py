@@ -335,6 +335,22 @@ def test_a_dictionary_that_is_none_is_named(folder):
     assert "reinsurance_file holds 5, which is not the name of a file" in text
 
 
+@pytest.mark.parametrize(
+    "value", ["{[]: 'a.xml'}", "{{}: 'a.xml'}", "{'structural': 'a.xml', {1}: 'b.xml'}"]
+)
+def test_a_dictionary_that_python_cannot_make(folder, value):
+    make_ini(folder, f"structural_vulnerability_file = {value}")
+    assert refusal(folder / "job.ini") == (
+        "job.ini cannot be sent: job.ini: structural_vulnerability_file is not a dictionary like "
+        "{'structural': 'file.xml'}."
+    )
+
+
+def test_a_path_of_ten_thousand_folders(folder):
+    make_ini(folder, f"exposure_file = {'a/' * 10_000}b.xml")
+    assert refusal(folder / "job.ini").endswith("a/a/b.xml, which does not exist.")
+
+
 def test_all_missing_files_are_named_at_once(folder):
     make_ini(
         folder,
@@ -969,6 +985,30 @@ def test_a_link_out_of_a_folder_is_not_followed_and_said(folder, tmp_path):
     package = only(tmp_path / "alias")
     assert names(package) == ["job.ini", "data/real.csv", "near.csv"]
     assert package.warnings == ("Links are not followed, left out: up, sites.csv.",)
+
+
+def test_names_that_are_not_utf_8(folder, tmp_path):
+    make_ini(folder)
+    for name in (b"bad\xff.csv", b"other\xfe.ini", b"sub\xfd/a.csv"):
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    text = refusal(folder)
+    assert text.encode()
+    assert text.startswith("job cannot be sent, 3 things are wrong:\n")
+    for name in (r"bad\udcff.csv", r"other\udcfe.ini", r"sub\udcfd/a.csv"):
+        assert f"\n{name} has a name that is not UTF-8: rename it" in text
+    # beside an .ini they do not matter
+    assert names(only(folder / "job.ini")) == ["job.ini"]
+    text = refusal(folder / "job.ini", "nope.ini")
+    assert r"there is job.ini, other\udcfe.ini" in text
+
+
+def test_a_folder_whose_files_come_and_go():
+    """It lists files that are not there when they are looked at."""
+    text = refusal(Path("/proc/self"))
+    assert text.startswith("self cannot be sent")
+    assert "cannot be read (No such file or directory)" in text
 
 
 def test_a_folder_is_the_root_of_its_archive(folder):

@@ -236,3 +236,33 @@ def test_the_environment_of_the_engine(tmp_path, script, monkeypatch):
         f"[dbserver]\nfile = {folder}/db.sqlite3\n\n[directory]\ncustom_tmp = {folder}/tmp\n"
     )
     assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == ["data", "tmp"]
+
+
+def test_a_user_without_a_home(monkeypatch):
+    """Neither HOME nor an entry in passwd, as in containers."""
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert local.recorded() is None
+    assert Path("/opt/openquake/bin/oq") in local.usual_places()
+    for function in (local.user_folder, local.stop_own, lambda: local.start_own(Path("oq"))):
+        with pytest.raises(LocalEngineError, match=r"^No home folder is known .* set the .* HOME"):
+            function()
+
+
+def test_a_user_without_a_home_who_says_where(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert local.user_folder() == tmp_path / "openquake-qgis"
+    assert local.usual_places()[0] == tmp_path / "openquake-qgis" / "venv" / "bin" / "oq"
+
+
+def test_a_process_that_has_no_number(tmp_path):
+    record = '{"pid": Infinity, "mark": "a", "port": 1, "url": "http://a", "version": "3"}'
+    (tmp_path / local.STATE).write_text(record)
+    assert local.recorded(tmp_path) is None
+
+
+def test_a_folder_that_no_configuration_can_name(tmp_path, script):
+    with pytest.raises(LocalEngineError, match=r"a line break in its name: '.*/a\\nb'\.$"):
+        local.start(script(""), tmp_path / "a\nb")
+    assert not (tmp_path / "a\nb").exists()

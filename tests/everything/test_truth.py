@@ -13,6 +13,7 @@ from truth import assert_true
 DEMOS = Path(__file__).parents[2] / ".engine" / "demos"
 QA = (
     "multi_risk/case_1:job.ini",
+    "multi_risk/case_1:job_2.ini",
     "conditional_spectrum/case_1:job.ini",
     "classical_bcr/case_2:job.ini",
     "disagg/case_2:job.ini",

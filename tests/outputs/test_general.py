@@ -1,8 +1,10 @@
+import csv
 import importlib
 import io
 import pkgutil
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +13,19 @@ from helpers import zipped
 
 from oq_processing import outputs
 from oq_processing.engine.errors import Cancelled, InvalidChoice, InvalidOutput
-from oq_processing.outputs import catalogue, npz
+from oq_processing.outputs import catalogue, npz, wkt
 from oq_processing.outputs.choices import Choices
 from oq_processing.outputs.general import read
-from oq_processing.outputs.table import INTEGER, NONE, POINT, REAL, TEXT, Style
+from oq_processing.outputs.table import (
+    INTEGER,
+    LINE,
+    NONE,
+    POINT,
+    POLYGON,
+    REAL,
+    TEXT,
+    Style,
+)
 
 COMMENT = (
     "#,,\"generated_by='OpenQuake engine 3.26.2', start_date='2026-11-23T19:51:01', "
@@ -59,9 +70,19 @@ def test_provenance(fake_source):
     }
 
 
-@pytest.mark.parametrize("text", ["__import__('os').abort()", "checksum=1) + f(a=2", ")("])
-def test_a_comment_that_is_not_a_list_of_values_is_only_a_comment(fake_source, rows_of, text):
-    table = read(fake_source(f'#,"{text}"\r\na\r\n1\r\n'.encode()), Choices())
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "__import__('os').abort()",
+        ")+(",
+        "checksum=1) + f(a=2",
+        "checksum={[]: 1}",
+        "checksum=",
+        "(" * 500,
+    ],
+)
+def test_a_comment_that_is_no_python_is_only_a_comment(fake_source, rows_of, comment):
+    table = read(fake_source(f'#,"{comment}"\r\na\r\n1\r\n'.encode()), Choices())
     assert rows_of(table) == [(1,)]
     assert "checksum" not in table.provenance
 
@@ -259,7 +280,7 @@ def test_a_line_without_end(fake_source, member):
     line = b"x\r\n" + b"1" * (200 * 2**20)
     source = fake_source(zipped({"a.csv": line}) if member else line)
     tracemalloc.start()
-    with pytest.raises(InvalidOutput, match=r"cannot be read \(a line of more than 16 MB\)\.$"):
+    with pytest.raises(InvalidOutput, match=r"cannot be read \(a row of more than 16 MB\)\.$"):
         read(source, Choices())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -368,6 +389,177 @@ def test_impossible_geometry(fake_source, data, geometry, words):
     with pytest.raises(InvalidChoice) as error:
         read(fake_source(data), Choices(geometry=geometry))
     assert str(error.value) == words
+
+
+SHAPES = {
+    "points": ("POINT (1 2)", "POINT Z (3 4 5)"),
+    "several points": ("MULTIPOINT (1 2, 5 6)", "POINT (3 4)"),
+    "lines": ("LINESTRING (1 2, 3 4)", "LINESTRING (3 4, 5 6)"),
+    "polygons": ("POLYGON ((0 0, 1 0, 1 1, 0 0))", "MULTIPOLYGON (((5 5, 6 5, 6 6, 5 5)))"),
+}
+
+
+def shaped(*cells, name="extent", more="intensity", values=("0.5", "1.5", "2.5")) -> bytes:
+    rows = "".join(f'"{cell}",{value}\r\n' for cell, value in zip(cells, values))
+    return f"{name},{more}\r\n{rows}".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "geometry", "multi"),
+    [
+        ("points", POINT, False),
+        ("several points", POINT, True),
+        ("lines", LINE, False),
+        ("polygons", POLYGON, True),
+    ],
+)
+@pytest.mark.parametrize("choice", ["auto", "its own"])
+def test_a_column_of_geometries_is_the_geometry(
+    fake_source, rows_of, name, geometry, multi, choice
+):
+    cells = SHAPES[name]
+    choices = Choices(geometry="auto" if choice == "auto" else geometry)
+    table = read(fake_source(shaped(*cells)), choices)
+    assert (table.geometry, table.multi, table.style) == (geometry, multi, Style("intensity"))
+    assert rows_of(table) == [(0.5,), (1.5,)]
+    assert table.provenance["geometry_column"] == "extent"
+    [block] = table.blocks()
+    assert (block.xy, block.rows) == (None, 2)
+    assert block.wkb == [wkt.read(cell).wkb(multi) for cell in cells]
+    assert table.notes == (("Z and M of “extent” are left out.",) if name == "points" else ())
+
+
+def test_geometry_none_keeps_the_text(fake_source, rows_of):
+    table = read(fake_source(shaped(*SHAPES["lines"])), Choices(geometry="none"))
+    assert (table.geometry, table.style, table.notes) == (NONE, None, ())
+    assert rows_of(table) == list(zip(SHAPES["lines"], (0.5, 1.5)))
+    assert "geometry_column" not in table.provenance
+
+
+def test_a_row_without_geometry(fake_source, rows_of):
+    source = fake_source(shaped("", SHAPES["lines"][0], "LINESTRING EMPTY"))
+    table = read(source, Choices())
+    assert rows_of(table) == [(0.5,), (1.5,), (2.5,)]
+    [block] = table.blocks()
+    assert block.wkb == [b"", wkt.read(SHAPES["lines"][0]).wkb(multi=False), b""]
+    assert table.notes == ("2 of 3 rows have no geometry: “extent” is empty there.",)
+
+
+@pytest.mark.parametrize(
+    ("cells", "notes"),
+    [
+        (
+            ("POINT (1 2)", "LINESTRING (1 2, 3 4)"),
+            (
+                "“extent” holds lines and points, and a layer has one kind of geometry: it stays "
+                "a column of text.",
+            ),
+        ),
+        (("POINT (1 2)", "somewhere"), ()),
+        (("POINT (1 2)", "GEOMETRYCOLLECTION (POINT (1 2))"), ()),
+        (("", ""), ()),
+    ],
+)
+def test_what_is_not_a_column_of_geometries(fake_source, rows_of, cells, notes):
+    table = read(fake_source(shaped(*cells)), Choices())
+    assert (table.geometry, table.notes) == (NONE, notes)
+    assert [row[0] for row in rows_of(table)] == [cell or None for cell in cells]
+
+
+def test_a_file_with_nothing_but_geometries(fake_source, rows_of):
+    cell = SHAPES["polygons"][0]
+    data = zipped({"in/a-geom.csv": f'geom\r\n"{cell}"\r\n', "in/sites.csv": "x\r\n1\r\n"})
+    table = read(fake_source(data), Choices(member="a-geom"))
+    assert rows_of(table) == [("a-geom",)]
+    assert (table.geometry, table.multi, table.style) == (POLYGON, False, None)
+    [block] = table.blocks()
+    assert block.wkb == [wkt.read(cell).wkb(multi=False)]
+
+
+def test_geometries_of_several_files(fake_source, rows_of):
+    """One of them without any, one with several polygons in a row."""
+    a, b = SHAPES["polygons"]
+    data = zipped({"a.csv": shaped(a), "b.csv": shaped(""), "c.csv": shaped(b)})
+    table = read(fake_source(data), Choices())
+    assert rows_of(table) == [("a", 0.5), ("b", 0.5), ("c", 0.5)]
+    assert (table.geometry, table.multi) == (POLYGON, True)
+    found = [wkb for block in table.blocks() for wkb in block.wkb]
+    assert found == [wkt.read(a).wkb(multi=True), b"", wkt.read(b).wkb(multi=True)]
+    mixed = zipped({"a.csv": shaped(a), "b.csv": shaped("POINT (1 2)")})
+    [note] = read(fake_source(mixed), Choices()).notes
+    assert note.startswith("“extent” holds points and polygons, and a layer has one kind")
+
+
+def test_geometries_beside_coordinates(fake_source, rows_of):
+    """The geometry comes first; the point is there for who wants it."""
+    cell = SHAPES["polygons"][0]
+    source = fake_source(shaped(cell, more="lon,lat,a", values=("7,8,0.5",)))
+    table = read(source, Choices())
+    assert (table.geometry, rows_of(table)) == (POLYGON, [(7, 8, 0.5)])
+    table = read(source, Choices(geometry="point"))
+    [block] = table.blocks()
+    assert (table.geometry, block.wkb, block.xy.tolist()) == (POINT, None, [[7, 8]])
+    assert rows_of(table) == [(cell, 7, 8, 0.5)]
+    with pytest.raises(InvalidChoice) as error:
+        read(source, Choices(geometry="line"))
+    assert str(error.value) == "Values can be loaded with GEOMETRY auto, polygon, point or none."
+
+
+# --- long cells
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_cell_of_any_length(fake_source, rows_of, quote):
+    before = csv.field_size_limit()
+    cell = "x" * 10_000_000
+    table = read(fake_source(f"a,b\r\n{quote}{cell}{quote},1\r\n".encode()), Choices())
+    assert rows_of(table) == [(cell, 1)]
+    assert csv.field_size_limit() == before == 131_072
+
+
+def test_a_cell_of_many_lines_without_end(fake_source):
+    data = b'a\r\n"' + b"line\r\n" * 3_000_000
+    with pytest.raises(InvalidOutput, match=r"cannot be read \(a row of more than 16 MB\)\.$"):
+        read(fake_source(data), Choices())
+    assert csv.field_size_limit() == 131_072
+
+
+def test_long_rows_are_few_in_a_block(fake_source):
+    data = b"a,b\r\n" + (b"x" * 3_000_000 + b",1\r\n") * 12
+    sizes = [block.rows for block in read(fake_source(data), Choices()).blocks()]
+    assert sum(sizes) == 12
+    assert max(sizes) <= 6
+
+
+def test_the_limit_of_others_is_theirs(fake_source):
+    """It is one for the whole process: lifted while any reader of ours is open, then as before."""
+    data = b"a,b\r\n" + b"x,1\r\n" * 30_000
+    first, second = (read(fake_source(data), Choices()).blocks() for _ in range(2))
+    next(first)
+    next(second)
+    assert csv.field_size_limit() == 16 * 2**20
+    first.close()
+    assert csv.field_size_limit() == 16 * 2**20
+    second.close()
+    assert csv.field_size_limit() == 131_072
+    # somebody sets another meanwhile
+    third = read(fake_source(data), Choices()).blocks()
+    next(third)
+    csv.field_size_limit(200_000)
+    third.close()
+    assert csv.field_size_limit(131_072) == 200_000
+
+
+def test_readers_of_several_threads(fake_source):
+    data = f"a,b\r\n{'x' * 200_000},1\r\n".encode() + b"y,2\r\n" * 2_000
+    table = read(fake_source(data), Choices())
+
+    def rows(_):
+        return sum(block.rows for block in table.blocks())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(rows, range(24))) == [2_001] * 24
+    assert csv.field_size_limit() == 131_072
 
 
 def test_no_long_format(fake_source):

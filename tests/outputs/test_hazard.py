@@ -383,3 +383,17 @@ def test_real_statistics_equal_the_csv(client, source_of, exported, logic_tree, 
 def test_parameters_that_tell_nothing(maps):
     with pytest.raises(InvalidOutput, match="Calculation 5 does not tell"):
         read_hazard_maps(maps({"investigation_time": 50.0}), Choices())
+
+
+@pytest.mark.parametrize("poes", [[float("nan")], [0.1, float("inf")]])
+def test_parameters_that_are_no_numbers(maps, poes):
+    with pytest.raises(InvalidOutput, match=r"has a form that is not known here \(ValueError: "):
+        catalogue.read(maps({**PARAMETERS, "poes": poes}), Choices())
+
+
+@pytest.mark.parametrize("dtype", [("<f8", (2,)), "<c16", "<M8[s]"])
+def test_sites_that_are_no_numbers(maps, dtype):
+    sitecol = np.zeros(2, [("sids", "<u4"), ("lon", dtype), ("lat", "<f8")])
+    table = catalogue.read(maps(sitecol=sitecol), Choices(geometry="none"))
+    with pytest.raises(InvalidOutput, match=r"\(TypeError: lon has values of .* Download Output"):
+        list(table.blocks())

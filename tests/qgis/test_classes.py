@@ -25,6 +25,11 @@ VALUES = {
     "neighbours": np.array([1.0, np.nextafter(1.0, 2)]),
     "tiny": np.array([1e-14, 2e-14, 5e-14]),
     "large": np.array([1e9, 3e9, 1.00001e9]),
+    "largest": np.array([-1e308, 5.0, 0.0, 1e308, 1.7976931348623157e308]),
+    "near the largest": np.array([1e308, 1.1e308, 1.7e308, 1.7976931348623157e308]),
+    "zero and the smallest": np.array([0.0, 5e-324]),
+    "smallest": np.array([5e-324, 3e-323, 9e-323, 2e-322]),
+    "all there are": np.array([5e-324, 1.0, 1.7976931348623157e308]),
     "integers": RANDOM.integers(0, 40, 300),
 }
 
@@ -59,7 +64,9 @@ def test_every_value_falls_in_a_class(name, classification, classes):
 
 
 @pytest.mark.parametrize("classification", set(CLASSIFICATIONS) - {"standard"})
-@pytest.mark.parametrize("name", set(VALUES) - {"equal", "all zero", "one"})
+@pytest.mark.parametrize(
+    "name", set(VALUES) - {"equal", "all zero", "one", "zero and the smallest"}
+)
 def test_limits_rise_strictly_and_are_no_more_than_asked(name, classification):
     limits = class_limits(VALUES[name], classification, 5, ())
     if classification == "logarithmic" and limits[0][1] == 0:

@@ -161,6 +161,9 @@ def test_timeouts_and_authorities(tmp_path):
     connections.save_connection(SavedConnection("C", CLUSTER, "", str(folder / "gone.pem")))
     with pytest.raises(EngineError, match=r"^The CA file .*gone\.pem cannot be read: No such file"):
         resolve("C", "")
+    connections.save_connection(SavedConnection("C", CLUSTER, "", "~nosuchuser/ca.pem"))
+    with pytest.raises(EngineError, match=r"^The CA file ~nosuchuser/ca\.pem cannot be read: "):
+        resolve("C", "")
     (folder / "text.pem").write_text("no certificate")
     connections.save_connection(SavedConnection("C", CLUSTER, "", str(folder / "text.pem")))
     with pytest.raises(EngineError, match=r"text\.pem holds no certificate in PEM form\.$"):

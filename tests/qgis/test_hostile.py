@@ -40,7 +40,7 @@ def fake(registry):
         (Answer(200, zipped({"a.csv": "x\r\n1\r\n"})[:-9]), "New is not a whole zip file"),
         (Answer(200, zipped({"a.txt": "x"})), "The export of New holds no table (CSV file)."),
         (Answer(200, b"x,y\r\n1,2\r\n1"), "the file is not whole."),
-        (Answer(200, b"x\r\n" + b"1" * 200_000), "cannot be read (field larger than field"),
+        (Answer(200, b"x\r\n" + b"1" * 17 * 2**20), "cannot be read (a row of more than 16 MB)"),
         (Answer(200, b"x\r\n\xff\xfe\r\n"), "cannot be read ('utf-8' codec can't decode"),
         (Answer(302, headers={"Location": "http://evil.org/x"}), "redirects to http://evil.org/x"),
         (

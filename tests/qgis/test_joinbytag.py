@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from qgis.core import (
     QgsFeature,
+    QgsFeatureRequest,
     QgsField,
     QgsGeometry,
     QgsProcessingException,
@@ -103,6 +104,25 @@ def test_every_value_is_the_engines(join, losses, taxonomies, feedback):
         in feedback.infos
     )
     assert feedback.warnings == []
+
+
+def test_zones_that_are_not_valid_are_kept_and_reported(
+    join, context, losses, taxonomies, feedback
+):
+    """Under QGIS's own check of geometries, which dialogs have at "stop"."""
+    context.setInvalidGeometryCheck(QgsFeatureRequest.InvalidGeometryCheck.GeometryAbortOnInvalid)
+    zones = zone_layer(taxonomies[:3])
+    shapes = ("POLYGON((0 0,9 9,9 0,0 9,0 0))", "POLYGON EMPTY", square(2))
+    zones.dataProvider().changeGeometryValues(
+        {i + 1: QgsGeometry.fromWkt(shape) for i, shape in enumerate(shapes)}
+    )
+    _, layer = join(zones)
+    assert values(layer, "structural") == [(losses[t, "structural"],) for t in taxonomies[:3]]
+    bow, empty, good = (feature.geometry() for feature in layer.getFeatures())
+    assert bow.asWkt() == "MultiPolygon (((0 0, 9 9, 9 0, 0 9, 0 0)))"
+    assert (empty.isEmpty(), good.isGeosValid()) == (True, True)
+    assert "1 of 3 zones have an invalid geometry, kept unchanged." in feedback.warnings
+    assert "1 of 3 zones have no geometry and are not drawn." in feedback.warnings
 
 
 def test_names_that_do_not_match_are_listed(join, losses, taxonomies, feedback):

@@ -157,6 +157,35 @@ def test_paths(read):
     assert read("read_paths", [""]) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("~nosuchuser/job.ini", "S: no home folder is known for “~nosuchuser/job.ini”."),
+        ("x" * 5000, f"S cannot be a path (File name too long): “{'x' * 100}…”."),
+        (1e300, "S cannot be a path (File name too long): “10000000000000000525"),
+        ("a\0b", "S cannot be a path (embedded null byte): “a\0b”."),
+        ("a\udcff", "S cannot be a path ('utf-8' codec can't encode character"),
+    ],
+)
+def test_what_cannot_be_a_path(read, value, words):
+    with pytest.raises(p.InvalidParameter) as caught:
+        read("read_path", value)
+    assert str(caught.value).startswith(words)
+    for given in (f"/a.csv;{value}", ["/a.csv", value]) if isinstance(value, str) else ():
+        with pytest.raises(p.InvalidParameter) as caught:
+            read("read_paths", given)
+        assert str(caught.value).startswith(words)
+
+
+def test_a_home_that_nobody_knows(read, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as without an entry in passwd
+    with pytest.raises(
+        p.InvalidParameter, match=r"^S: no home folder is known for “~/job\.ini”\.$"
+    ):
+        read("read_path", "~/job.ini")
+
+
 def test_words(read):
     words = ("auto", "point")
     assert read("read_word", "Point", "S", words) == "point"

@@ -321,6 +321,7 @@ def test_points_and_zones_without_geometry_or_value(summed, feedback):
     }
     assert results["IN_NO_ZONE"] == 1
     assert "structural: 1 points have no value and count as 0." in feedback.warnings
+    assert "1 of 4 zones have no geometry; no point can be in them." in feedback.warnings
 
 
 def test_an_invalid_zone_is_repaired_to_sum(summed, feedback):
@@ -331,6 +332,15 @@ def test_an_invalid_zone_is_repaired_to_sum(summed, feedback):
     assert rows_of(layer, "structural") == {"Bow": (3.0,)}
     assert results["IN_NO_ZONE"] == 1
     assert "1 of 1 zones have an invalid geometry; repaired to sum." in feedback.warnings
+
+
+def test_an_infinite_value_is_an_infinite_sum(summed):
+    rows = [(1, 1, 2.0), (2, 2, float("inf")), (12, 2, 5.0), (13, 2, None)]
+    points = described(point_layer(rows, "structural"), ASSET, MEAN)
+    _, layer = summed(points, zone_layer(WEST_EAST))
+    found = rows_of(layer, "structural")
+    assert found == {"West": (float("inf"),), "East": (5.0,), "Sea": (0.0,)}
+    assert layer.renderer().ranges()[-1].label() == "infinite"
 
 
 def test_no_points_and_no_zones(summed):
