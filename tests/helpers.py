@@ -70,7 +70,7 @@ http.server.HTTPServer((host, int(port)), Handler).serve_forever()
 def killed_starter(oq: Path, folder: Path, before: str = "") -> int:
     """Let a program start the engine of the folder and kill it meanwhile; return its exit code.
 
-    It is killed when the engine is recorded, unless it kills itself by what it does ``before``.
+    It is killed when the engine has begun, unless it kills itself by what it does ``before``.
     """
     code = (
         "import os, sys; from pathlib import Path; from oq_processing.engine import local\n"
@@ -79,10 +79,19 @@ def killed_starter(oq: Path, folder: Path, before: str = "") -> int:
     command = [sys.executable, "-c", code, str(oq), str(folder)]
     with subprocess.Popen(command, cwd=ROOT) as starter:
         try:
-            wait_until(lambda: local.recorded(folder) or starter.poll() is not None)
+            wait_until(lambda: has_begun(folder) or starter.poll() is not None)
         finally:
             starter.kill()
     return starter.returncode
+
+
+def has_begun(folder: Path) -> bool:
+    """Tell whether the engine of the folder runs, and not only the shell that waits for its record.
+
+    What is killed before leaves nothing.
+    """
+    record = local.recorded(folder)
+    return bool(record) and b"/bin/sh" not in Path(f"/proc/{record.pid}/cmdline").read_bytes()
 
 
 def end_all(folder: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import signal
 
 import pytest
-from helpers import SLOW_ENGINE, end_all, processes_of, program, wait_until
+from helpers import SLOW_ENGINE, end_all, has_begun, processes_of, program, wait_until
 
 from oq_processing.engine import local
 
@@ -27,7 +27,7 @@ def user(qgis_process, tmp_path):
 def test_a_start_that_is_killed_leaves_no_orphan_and_no_double(user, sign):
     qgis_process, folder, oq = user
     with qgis_process.start(START, EXECUTABLE=oq) as process:
-        wait_until(lambda: len(processes_of(folder)) == 1, 60)
+        wait_until(lambda: has_begun(folder), 60)
         process.send_signal(sign)
         process.communicate(timeout=10)
     assert process.returncode == -sign
