@@ -45,13 +45,16 @@ class SavedConnection:
 class Connection:
     """A resolved server: its address, why this one, who logs in there and how it is reached.
 
-    ``may_start_own``: nothing was said, and the options allow to start an engine of the user's own.
+    ``starting``: it is the user's own engine, which had not answered yet when it was recorded.
+    ``may_start_own``: nothing was said, and the options allow to start an engine of the user's own,
+    or it is starting already.
     """
 
     url: str
     reason: str
     credentials: Credentials | None = None
     network: Network = field(default_factory=Network)
+    starting: bool = False
     may_start_own: bool = False
 
 
@@ -113,7 +116,8 @@ def resolve(server: str, authcfg: str) -> Connection:
     """Return the server to talk to, and the credentials that belong to it.
 
     ``SERVER`` (name or address) > environment ``OPENQUAKE_SERVER`` > the saved default connection >
-    an engine that *Start Local Engine* has started and that lives > ``http://127.0.0.1:8800``.
+    an engine that *Start Local Engine* has started and that lives > ``http://127.0.0.1:8800``. Also
+    one that is starting still: a run must not go to another server for being some seconds early.
     Credentials: ``AUTHCFG`` > the saved connection's own > ``OPENQUAKE_AUTHCFG``, but only where
     the server came from the environment too: they never go to a server they were not meant for.
     To be called on the main thread: asking the authentication database from a worker can hang.
@@ -122,7 +126,7 @@ def resolve(server: str, authcfg: str) -> Connection:
     """
     from_environment = os.environ.get(SERVER_VARIABLE, "").strip()
     default = default_connection()
-    saved, from_variable, may_start_own = None, "", False
+    saved, from_variable, starting, may_start_own = None, "", False, False
     if server.strip():
         url, saved = _find(server.strip(), "SERVER")
         reason = "parameter SERVER"
@@ -135,6 +139,7 @@ def resolve(server: str, authcfg: str) -> Connection:
         reason = "default connection"
     elif (running := local.recorded()) is not None:
         url, reason = running.url, "local engine"
+        starting = may_start_own = running.is_starting
     else:
         url, reason = normalize_url(DEFAULT_URL), "default"
         may_start_own = profile.starts_local_engine()
@@ -142,7 +147,7 @@ def resolve(server: str, authcfg: str) -> Connection:
         reason += f", saved connection “{saved.name}”"
     authcfg = authcfg.strip() or (saved.authcfg if saved else "") or from_variable
     credentials = _credentials(authcfg) if authcfg else None
-    return Connection(url, reason, credentials, _network(url, saved), may_start_own)
+    return Connection(url, reason, credentials, _network(url, saved), starting, may_start_own)
 
 
 def of_saved(connection: SavedConnection) -> Connection:

@@ -88,12 +88,17 @@ def html_answer(status: int, title: str, size: int = 0) -> Answer:
     return Answer(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
+NEGATIVE_CHUNK = Answer(200, b"-6\r\n", {"Transfer-Encoding": "chunked"}, announced=None)
+"""Of what Python's http.client makes a ValueError."""
+
+
 @dataclass
 class FakeCalculation:
     """A calculation under the test's control.
 
     ``polled`` is called with it at each look at its status, before the answer. ``aborting`` is
     called when an abort comes and returns the engine's reason to refuse, "" if there is none.
+    ``stop_time`` is what its process writes at its end; the engine sends None as text.
     """
 
     id: int
@@ -105,6 +110,9 @@ class FakeCalculation:
     outputs: list[dict[str, object]] = field(default_factory=list)
     polled: Callable[[FakeCalculation], object] = lambda calculation: None
     aborting: Callable[[FakeCalculation], str] = lambda calculation: "Job is not running"
+    owner: str = "alice"
+    start_time: str = "2026-11-23, 17:37:53 UTC"
+    stop_time: str = "2026-11-23 17:40:00"
 
     def write(self, message: str, level: str = "INFO") -> None:
         """Append a record to the log."""
@@ -113,14 +121,14 @@ class FakeCalculation:
     def row(self) -> dict[str, object]:
         return {
             "id": self.id,
-            "owner": "alice",
+            "owner": self.owner,
             "calculation_mode": self.mode,
             "status": self.status,
             "is_running": self.status in ("created", "submitted", "executing"),
             "description": self.description,
             "abortable": self.status in ("submitted", "executing"),
             "size_mb": None,
-            "start_time": "2026-11-23, 17:37:53 UTC",
+            "start_time": self.start_time,
             "parent_id": None,
             "tags": None,
         }
@@ -237,6 +245,9 @@ class FakeEngine:
             if reason:
                 return json_answer({"error": reason})
             return json_answer({"success": f"Killing job {calculation.id}"})
+        if method == "GET" and not rest:
+            ended = calculation.status in ("complete", "failed", "aborted")
+            return json_answer({"stop_time": calculation.stop_time if ended else "None"})
         if rest == "status":
             calculation.polled(calculation)
             return json_answer(calculation.row())

@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingOutputNumber, QgsProcessingOutputString
 
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
-from ..engine.watch import abort
+from ..engine.watch import Identity, abort, is_only_marked
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import CALCULATION_ID, SERVER, id_parameter, read_id, server_parameters
 from .reporter import Reporter
@@ -21,7 +21,8 @@ class AbortCalculation(OpenQuakeAlgorithm):
     HELP = (
         "Aborts a calculation that is queued or running, and waits until the engine has ended it. "
         "The engine refuses while a calculation is being created, which takes some seconds: it is "
-        "asked again.\n\n"
+        "asked again. Some servers start a queued calculation although it was aborted: where that "
+        "is possible, its turn is awaited, 2 minutes at most.\n\n"
         "STATUS is aborted, or what the calculation had ended as before. Nothing is deleted."
     )
 
@@ -42,14 +43,14 @@ class AbortCalculation(OpenQuakeAlgorithm):
         self, request: int, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
         calculation = client.calculation(request)
-        if calculation.is_final:
+        if calculation.is_final and not is_only_marked(client, calculation):
             raise EngineError(
                 f"Calculation {request} has ended already ({calculation.status}); "
                 "there is nothing to abort."
             )
         report.phase(f"Aborting calculation {request}")
         try:
-            status = abort(client, request)
+            status = abort(client, request, Identity(calculation), report.info)
         except Cancelled:
             raise Cancelled(
                 f"Cancelled by the user; calculation {request} may go on or be ending."

@@ -140,8 +140,14 @@ class OpenQuakeAlgorithm(BaseAlgorithm):
                 version = client.engine_version()
             except Unreachable as error:
                 if not (self.STARTS_ENGINE and connection.may_start_own):
+                    if connection.starting:
+                        raise Unreachable(
+                            f"Your local engine at {connection.url} is still starting. Try again "
+                            "in some seconds, or run Start Local Engine, which waits for it."
+                        ) from error
                     raise
-                report.warn(f"{error} The engine of this user is started, as the options say.")
+                if not connection.starting:
+                    report.warn(f"{error} The engine of this user is started, as the options say.")
                 client = EngineClient(start_own(report).url, transport)
                 version = client.engine_version()
             note = version_note(version)

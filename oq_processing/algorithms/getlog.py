@@ -18,7 +18,7 @@ from qgis.core import (
 from ..engine.calculation import ENDED_BADLY, LogRecord
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
-from ..engine.watch import bad_end, follow
+from ..engine.watch import Identity, bad_end, follow
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
     CALCULATION_ID,
@@ -32,7 +32,7 @@ from .parameters import (
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile
+from .running import LogFile, naming
 
 OUTPUT = "OUTPUT"
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -113,16 +113,18 @@ class GetLog(OpenQuakeAlgorithm):
         with LogFile(request.output) as log:
             if request.follow and not calculation.is_final:
                 rest = f"the whole log is in {request.output}."
+                identity = Identity(calculation)
                 try:
-                    for update in follow(client, number):
-                        records = chosen(update.records)
-                        log.write(number, records)
-                        count += len(records)
-                        report.records(records, rest)
-                        if update.note:
-                            report.warn(update.note)
-                        report.progress(update.percent)
-                        calculation = update.calculation
+                    with naming(number, "could not be followed:"):
+                        for update in follow(client, number, identity=identity):
+                            records = chosen(update.records)
+                            log.write(number, records)
+                            count += len(records)
+                            report.records(records, rest)
+                            if update.note:
+                                report.warn(update.note)
+                            report.progress(update.percent)
+                            calculation = update.calculation
                 except Cancelled:
                     raise Cancelled(
                         f"Cancelled by the user; calculation {number} goes on."

@@ -17,6 +17,10 @@ def start_own(
 ) -> local.Record:
     """Start the user's own engine, or find it running, and say so."""
     running = local.recorded()
+    if running is not None and running.is_starting:
+        report.phase(f"Waiting for your local engine, which is starting at {running.url}")
+        running = local.adopt_own(report.wait)
+    was_there = running is not None
     if running is None:
         try:
             found = local.find_executable(executable or profile.engine_executable())
@@ -26,8 +30,6 @@ def start_own(
             ) from error
         report.phase(f"Starting {found} (10 to 30 seconds)")
         running, was_there = local.start_own(found, port, report.wait)
-    else:
-        was_there = True
     if was_there and port not in (None, running.port):
         raise LocalEngineError(
             f"The engine of this user runs already at {running.url}; "

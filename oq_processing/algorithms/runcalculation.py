@@ -16,6 +16,7 @@ from qgis.core import (
     QgsProcessingParameterMultipleLayers,
 )
 
+from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
@@ -34,7 +35,17 @@ from .parameters import (
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile, outcome, read_log, run_package, start_on_server, watch_own
+from .running import (
+    UPLOAD,
+    Known,
+    LogFile,
+    naming,
+    outcome,
+    read_log,
+    start_on_server,
+    submit_package,
+    watch_own,
+)
 
 JOB = "JOB"
 JOB_INI = "JOB_INI"
@@ -228,13 +239,16 @@ class RunCalculation(OpenQuakeAlgorithm):
     def execute(
         self, request: RunRequest, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
-        with LogFile(request.log) as log:
-            if request.job_on_server:
-                calculation_id = start_on_server(client, report, request)
-                status = watch_own(client, report, request, calculation_id, log, 5.0, 100.0)
-            else:
-                calculation_id, status = self._run_packages(request, client, report, log)
-        results = outcome(client, calculation_id, status, request.fail_on_failed, log)
+        with naming() as known:
+            with LogFile(request.log) as log:
+                if request.job_on_server:
+                    start_on_server(client, report, request, known)
+                    status = watch_own(
+                        client, report, request, known.calculation_id, log, 5.0, 100.0
+                    )
+                else:
+                    status = self._run_packages(request, client, report, log, known)
+            results = outcome(client, known, status, request.fail_on_failed, log)
         if request.log is not None:
             results[LOG] = str(request.log)
         return results
@@ -242,7 +256,7 @@ class RunCalculation(OpenQuakeAlgorithm):
     def check_package(self, package, client: EngineClient, report: Reporter, hazard_id) -> None:
         """Warn of what looks wrong about a job before it is sent."""
 
-    def _run_packages(self, request, client, report, log) -> tuple[int, str]:
+    def _run_packages(self, request, client, report, log, known: Known) -> str:
         from ..engine import job
 
         report.phase(tr("Reading the job"))
@@ -258,10 +272,11 @@ class RunCalculation(OpenQuakeAlgorithm):
                 last = i == len(packages) - 1
                 begin, end = share * i, share * (i + 1)
                 self.check_package(package, client, report, hazard_id)
-                calculation_id, status = run_package(
-                    client, report, request, package, hazard_id, Path(folder), log, begin, end
-                )
-                hazard_id = calculation_id
-                if not last and status not in ("complete", "shared"):
+                sent = begin + share * UPLOAD
+                submit_package(client, report, package, hazard_id, Path(folder), begin, sent, known)
+                hazard_id = known.calculation_id
+                status = watch_own(client, report, request, hazard_id, log, sent, end)
+                if last or status not in SUCCEEDED:
                     break
-        return calculation_id, status
+                known.state = f"{status}, but the job on top of it was not run:"
+        return status

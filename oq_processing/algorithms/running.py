@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from qgis.core import QgsProcessing
 
 from .. import profile
-from ..engine.calculation import SUCCEEDED, Calculation, LogRecord
+from ..engine.calculation import SUCCEEDED, WAITING_TO_START, Calculation, LogRecord
 from ..engine.client import EngineClient
 from ..engine.errors import (
     CalculationFailed,
@@ -23,7 +24,7 @@ from ..engine.errors import (
     Unreachable,
 )
 from ..engine.wait import Wait
-from ..engine.watch import abort, check_succeeded, follow, refusal
+from ..engine.watch import Identity, abort, check_succeeded, follow, refusal
 from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
 from .reporter import Reporter, SecondInterrupt, serve_events
 
@@ -33,9 +34,36 @@ if TYPE_CHECKING:
 PACK = 0.03  # share of a run that packing and uploading take in the progress
 UPLOAD = 0.05
 LOOK_WITHIN = 10.0  # seconds for looking whether a submission that broke off has started
-# what the engine calls a calculation whose job it is still reading, and one without description
-WAITING_TO_START = "Calculation waiting to start"
-NO_DESCRIPTION = "no description"
+NO_DESCRIPTION = "no description"  # what the engine calls a calculation without one
+UNKNOWN = "submitted, state unknown:"
+
+
+@dataclass
+class Known:
+    """The calculation that errors have to name, 0 for none yet, and what they say of it."""
+
+    calculation_id: int = 0
+    state: str = UNKNOWN
+
+
+@contextmanager
+def naming(calculation_id: int = 0, state: str = UNKNOWN) -> Iterator[Known]:
+    """Name the calculation in the sentence that anything that breaks in the block ends with.
+
+    The block enters the id when it has submitted one.
+    """
+    known = Known(calculation_id, state)
+    try:
+        yield known
+    except (CalculationFailed, Cancelled, SubmissionUnknown):
+        raise  # they name it
+    except Exception as error:
+        begin = f"Calculation {known.calculation_id}"
+        reason = str(error) if isinstance(error, EngineError) else f"unexpected error {error!r}."
+        named = known.state != UNKNOWN and reason.startswith(begin)
+        if named or not known.calculation_id:
+            raise
+        raise EngineError(f"{begin} {known.state} {reason}") from error
 
 
 class LogFile:
@@ -61,7 +89,8 @@ class LogFile:
             if self.path.is_dir():
                 raise EngineError(f"The log file {self.path} cannot be written (it is a folder).")
             try:
-                self._file = self.part.open("w", encoding="utf-8")
+                # what cannot be encoded must not end a run
+                self._file = self.part.open("w", encoding="utf-8", errors="backslashreplace")
             except OSError as error:
                 raise EngineError(
                     f"The log file {self.path} cannot be written ({error.strerror})."
@@ -81,7 +110,8 @@ class LogFile:
             except OSError as error:
                 self.problem = self._problem(error)
         elif not self._seen:
-            self.part.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.part.unlink(missing_ok=True)
 
     def write(self, calculation_id: int, records: Sequence[LogRecord]) -> None:
         """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""
@@ -107,6 +137,11 @@ class LogFile:
             self.write(calculation_id, records)
         self.whole()
 
+    def check(self) -> None:
+        """Raise :class:`EngineError` where the log is not in the file."""
+        if self.problem:
+            raise EngineError(f"{self.problem}.")
+
     def whole(self) -> None:
         """Say that nothing is missing, so that the file may appear under its name."""
         self._whole = True
@@ -119,19 +154,17 @@ def read_log(algorithm, parameters: dict, name: str, context) -> Path | None:
     return read_path(algorithm, parameters, name, context)
 
 
-def run_package(
+def submit_package(
     client: EngineClient,
     report: Reporter,
-    request,
     package: job.JobPackage,
     hazard_id: int | None,
     folder: Path,
-    log: LogFile,
     begin: float,
     end: float,
-) -> tuple[int, str]:
-    """Pack, upload and follow one job between two points of the progress; return id and status."""
-    width = end - begin
+    known: Known,
+) -> None:
+    """Pack and upload one job between two points of the progress; enter its calculation."""
     for warning in package.warnings:
         report.warn(warning)
     files = ", ".join(member.name for member in package.members)
@@ -143,22 +176,17 @@ def run_package(
         report.info(f"Changed: {name} = {value}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
+    packed = begin + (end - begin) * PACK / UPLOAD
     # a zip that needs no change goes up as it is
-    archive = package.archive or _pack(report, package, folder, begin, begin + width * PACK)
+    archive = package.archive or _pack(report, package, folder, begin, packed)
     report.phase("Uploading the job")
 
     def upload() -> int:
-        return client.submit(
-            archive,
-            package.ini.rpartition("/")[2],
-            hazard_id,
-            report.span(begin + width * PACK, begin + width * UPLOAD),
-        )
+        ini = package.ini.rpartition("/")[2]
+        return client.submit(archive, ini, hazard_id, report.span(packed, end))
 
-    calculation_id = _submitted(client, report, upload, package.description or NO_DESCRIPTION)
-    profile.remember_overrides(client.url, calculation_id, package.overrides)
-    status = watch_own(client, report, request, calculation_id, log, begin + width * UPLOAD, end)
-    return calculation_id, status
+    _submitted(client, report, upload, package.description or NO_DESCRIPTION, known)
+    profile.remember_overrides(client.url, known.calculation_id, package.overrides)
 
 
 def _pack(
@@ -195,35 +223,43 @@ def check_hazard(client: EngineClient, calculation_id: int) -> Calculation:
     return calculation
 
 
-def start_on_server(client: EngineClient, report: Reporter, request) -> int:
-    """Start a job that is on the server's disk; return its id."""
+def start_on_server(client: EngineClient, report: Reporter, request, known: Known) -> None:
+    """Start a job that is on the server's disk; enter its calculation."""
     if request.hazard_calculation_id is not None:
         check_hazard(client, request.hazard_calculation_id)
     report.phase("Submitting the job")
-    return _submitted(
+    _submitted(
         client,
         report,
         lambda: client.submit_on_server(request.job_on_server, request.hazard_calculation_id),
         None,
+        known,
     )
 
 
 def _submitted(
-    client: EngineClient, report: Reporter, submit: Callable[[], int], description: str | None
-) -> int:
-    """Submit once; return the id, or raise with all that is known of what may have started."""
+    client: EngineClient,
+    report: Reporter,
+    submit: Callable[[], int],
+    description: str | None,
+    known: Known,
+) -> None:
+    """Submit once and enter the id, or raise with all that is known of what may have started."""
     newest = client.calculations(limit=1)
     try:
-        calculation_id = submit()
+        known.calculation_id = submit()
     except SubmissionRefused as error:
         raise _refused(error) from error
     except SubmissionUnknown as error:
         what = str(error).rstrip(".")
-        report.info(f"{what}; looking whether the calculation has started")
-        found = _look(client, description, newest[0].id if newest else 0)
+        try:
+            report.info(f"{what}; looking whether the calculation has started")
+            found = _look(client, description, newest[0].id if newest else 0)
+        except Exception:  # the submission is what must be reported
+            found = "Look for it in the server's list before you try again."
         raise SubmissionUnknown(f"Calculation submitted, state unknown: {what}. {found}") from error
-    report.info(f"Calculation {calculation_id} submitted to {client.url}")
-    return calculation_id
+    known.state = UNKNOWN
+    report.info(f"Calculation {known.calculation_id} submitted to {client.url}")
 
 
 def _refused(error: SubmissionRefused) -> EngineError:
@@ -243,8 +279,6 @@ def _look(client: EngineClient, description: str | None, newest: int) -> str:
     client.transport.wait = Wait(lambda: time.monotonic() > end, serve_events)
     try:
         rows = client.calculations(limit=20)
-    except EngineError:
-        return "Look for it in the server's list before you try again."
     finally:
         client.transport.wait = wait
     likely = (description, WAITING_TO_START)
@@ -277,14 +311,11 @@ def watch_own(
     if not request.wait:
         report.info(f"Calculation {calculation_id} goes on; its id brings you back to it.")
         return "submitted"
+    identity = Identity()
     try:
-        return watch(client, report, calculation_id, log, begin, end)
+        return watch(client, report, calculation_id, log, begin, end, identity)
     except Cancelled:
-        raise Cancelled(_abort(client, report, calculation_id, log)) from None
-    except Unreachable as error:
-        raise Unreachable(
-            f"Calculation {calculation_id} submitted, state unknown: {error}"
-        ) from error
+        raise Cancelled(_abort(client, report, calculation_id, log, identity)) from None
 
 
 def watch(
@@ -294,6 +325,7 @@ def watch(
     log: LogFile,
     begin: float = 0.0,
     end: float = 100.0,
+    identity: Identity | None = None,
 ) -> str:
     """Follow any calculation and return its final status.
 
@@ -302,7 +334,7 @@ def watch(
     """
     rest = f"the whole log: algorithm Get Log, calculation {calculation_id}."
     status = "submitted"
-    for update in follow(client, calculation_id):
+    for update in follow(client, calculation_id, identity=identity):
         log.write(calculation_id, update.records)
         report.records(update.records, rest)
         if update.note:
@@ -314,7 +346,13 @@ def watch(
     return status
 
 
-def _abort(client: EngineClient, report: Reporter, calculation_id: int, log: LogFile) -> str:
+def _abort(
+    client: EngineClient,
+    report: Reporter,
+    calculation_id: int,
+    log: LogFile,
+    identity: Identity,
+) -> str:
     """Abort what this run started and return the sentence to end with."""
     report.info(
         f"Cancelled: aborting calculation {calculation_id}. "
@@ -323,12 +361,14 @@ def _abort(client: EngineClient, report: Reporter, calculation_id: int, log: Log
     with SecondInterrupt() as second:
         client.transport.wait = Wait(lambda: second.pressed, serve_events)
         try:
-            status = abort(client, calculation_id)
+            status = abort(client, calculation_id, identity, report.info)
             with suppress(Unreachable, ServerFault):  # the abort is what matters
                 log.finish(client, calculation_id)
         except Cancelled:
             return f"Calculation {calculation_id} was left while being aborted; it may go on."
         except EngineError as error:
+            if str(error).startswith(f"Calculation {calculation_id} "):
+                return str(error)
             return f"Calculation {calculation_id} could not be aborted: {error}"
     if status == "aborted":
         return f"Calculation {calculation_id} aborted: cancelled by the user."
@@ -336,9 +376,13 @@ def _abort(client: EngineClient, report: Reporter, calculation_id: int, log: Log
 
 
 def outcome(
-    client: EngineClient, calculation_id: int, status: str, fail_on_failed: bool, log: LogFile
+    client: EngineClient, known: Known, status: str, fail_on_failed: bool, log: LogFile
 ) -> dict[str, object]:
-    """Return the outputs of a run, or raise :class:`CalculationFailed` with the engine's reason."""
+    """Return the outputs of a run, or raise :class:`CalculationFailed` with the engine's reason.
+
+    Raises too where the log is not whole, for :func:`naming` to complete.
+    """
+    calculation_id = known.calculation_id
     word = "complete" if status in SUCCEEDED else status
     try:
         check_succeeded(client, Calculation(calculation_id, "", "", status))
@@ -346,6 +390,6 @@ def outcome(
         if fail_on_failed:
             raise
         word = error.status
-    if log.problem:
-        raise EngineError(f"Calculation {calculation_id} {word}, but {log.problem}.")
+    known.state = f"{word}, but"
+    log.check()
     return {CALCULATION_ID: calculation_id, "STATUS": word, SERVER: client.url}

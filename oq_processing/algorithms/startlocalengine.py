@@ -39,7 +39,7 @@ class StartLocalEngine(BaseAlgorithm):
     HELP = (
         "Starts an OpenQuake engine on this computer, for this user and this computer only, with a "
         "database and data of its own; other engines are not touched. It goes on when QGIS ends, "
-        "until Stop Local Engine. If it runs already, nothing is started.\n\n"
+        "until Stop Local Engine. If it runs or is starting already, no second one is started.\n\n"
         "While it runs, algorithms with an empty Server use it, unless the environment variable "
         "OPENQUAKE_SERVER or a default connection says otherwise."
     )
@@ -67,7 +67,7 @@ class StartLocalEngine(BaseAlgorithm):
                     QgsProcessingParameterNumber(
                         PORT, tr("Port"), QgsProcessingParameterNumber.Type.Integer, optional=True
                     ),
-                    tr("Empty: a free one."),
+                    tr("Empty: that of the last start if it is free, else a free one."),
                 )
             )
         )

@@ -9,7 +9,7 @@ from qgis.core import (
 
 from ..engine import local
 from ..engine.client import EngineClient
-from ..engine.errors import Cancelled, EngineError, LocalEngineError
+from ..engine.errors import Cancelled, EngineError, LocalEngineError, Unreachable
 from ..engine.transport import Transport
 from .base import BaseAlgorithm, tr
 from .parameters import SERVER, read_flag, with_help
@@ -27,8 +27,9 @@ class StopLocalEngine(BaseAlgorithm):
     GROUP = "engine"
     TAGS = ("server", "webui", "local")
     HELP = (
-        "Stops the engine that Start Local Engine has started, and no other. Finished calculations "
-        "stay in its database and are there when it is started again.\n\n"
+        "Stops the engine that Start Local Engine has started, also while it is starting, and no "
+        "other. Finished calculations stay in its database and are there when it is started "
+        "again.\n\n"
         "While calculations run it is not stopped, unless Abort Running Calculations is on."
     )
 
@@ -58,7 +59,8 @@ class StopLocalEngine(BaseAlgorithm):
             _refuse_while_calculating(running, report)
         report.phase(f"Stopping the engine at {running.url}")
         local.stop_own()
-        report.info(f"OpenQuake Engine {running.version} at {running.url} is stopped")
+        which = "that was starting" if running.is_starting else running.version
+        report.info(f"OpenQuake Engine {which} at {running.url} is stopped")
         report.progress(100)
         return {SERVER: running.url, VERSION: running.version}
 
@@ -71,6 +73,8 @@ def _refuse_while_calculating(running: local.Record, report: Reporter) -> None:
     except Cancelled:
         raise
     except EngineError as error:
+        if running.is_starting and isinstance(error, Unreachable):
+            return  # it has answered nobody yet
         raise LocalEngineError(
             f"It cannot be told whether calculations run ({error}) "
             f"Set {ABORT_RUNNING} to stop the engine all the same."

@@ -17,6 +17,7 @@ from qgis.core import (
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
 from ..engine.wait import Wait
+from ..engine.watch import Identity
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
     CALCULATION_ID,
@@ -31,7 +32,7 @@ from .parameters import (
     with_help,
 )
 from .reporter import Reporter
-from .running import LogFile, outcome, read_log, watch
+from .running import LogFile, naming, outcome, read_log, watch
 
 MAX_WAIT = "MAX_WAIT"
 FAIL_ON_FAILED = "FAIL_ON_FAILED"
@@ -120,20 +121,22 @@ class WaitForCalculation(OpenQuakeAlgorithm):
         client.transport.wait = Wait(
             lambda: user.cancelled() or (until is not None and time.monotonic() > until), user.idle
         )
-        with LogFile(request.log) as log:
-            try:
-                status = watch(client, report, calculation.id, log)
-            except Cancelled:
-                if user.cancelled():
-                    raise Cancelled(
-                        f"Cancelled by the user; calculation {calculation.id} goes on."
+        with naming(calculation.id, "could not be followed:") as known:
+            with LogFile(request.log) as log:
+                try:
+                    identity = Identity(calculation)
+                    status = watch(client, report, calculation.id, log, identity=identity)
+                except Cancelled:
+                    if user.cancelled():
+                        raise Cancelled(
+                            f"Cancelled by the user; calculation {calculation.id} goes on."
+                        ) from None
+                    raise EngineError(
+                        f"Calculation {calculation.id} has not ended within {request.max_wait:g} "
+                        "minutes; it goes on, and can be waited for again."
                     ) from None
-                raise EngineError(
-                    f"Calculation {calculation.id} has not ended within {request.max_wait:g} "
-                    "minutes; it goes on, and can be waited for again."
-                ) from None
-        client.transport.wait = user
-        results = outcome(client, calculation.id, status, request.fail_on_failed, log)
+            client.transport.wait = user
+            results = outcome(client, known, status, request.fail_on_failed, log)
         if request.log is not None:
             results[LOG] = str(request.log)
         return results

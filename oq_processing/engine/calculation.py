@@ -11,6 +11,8 @@ QUEUED = frozenset({"created", "submitted"})
 SUCCEEDED = frozenset({"complete", "shared"})
 """``shared`` is a complete calculation that its owner shows to others."""
 ENDED_BADLY = frozenset({"failed", "aborted", "deleted"})
+WAITING_TO_START = "Calculation waiting to start"
+"""What the engine calls a calculation whose job it is still reading."""
 FINAL = SUCCEEDED | ENDED_BADLY
 
 
@@ -43,6 +45,21 @@ class Calculation:
     def succeeded(self) -> bool:
         """Whether the calculation ended well, so that its outputs can be read."""
         return self.status in SUCCEEDED
+
+    def is_replaced_by(self, later: Calculation) -> bool:
+        """Whether what has this id ``later`` is another calculation.
+
+        A server gives its ids anew when its database is replaced. ``start_time`` is fixed from the
+        moment the calculation executes; before, it is the time of the submission.
+        """
+        if self.description != WAITING_TO_START and (
+            (self.owner, self.description, self.mode)
+            != (later.owner, later.description, later.mode)
+        ):
+            return True
+        return self.status == "executing" and (
+            later.status in QUEUED or later.start_time != self.start_time
+        )
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Calculation:

@@ -171,7 +171,24 @@ class EngineClient:
             raise NotFound(
                 f"Calculation {calculation_id} does not exist on {self.url} or is not yours to see."
             ) from error
-        return self._parse(lambda: Calculation.from_json(row))
+        calculation = self._parse(lambda: Calculation.from_json(row))
+        if calculation.id != calculation_id:
+            raise NotAnEngine(
+                f"{self.url} answered about calculation {calculation.id} when it was asked for "
+                f"{calculation_id}."
+            )
+        return calculation
+
+    def has_stopped(self, calculation_id: int) -> bool:
+        """Tell whether the process of a calculation has recorded its end. ``GET /v1/calc/N``.
+
+        The server marks a calculation as aborted before its process has ended.
+        """
+        try:
+            row = self._json(self._get(f"calc/{calculation_id}"), dict)
+        except (NotFound, NotAllowed):
+            return False
+        return row.get("stop_time") not in (None, "", "None")  # a text also where there is none
 
     def calculations(self, limit: int = 100, offset: int = 0, **filters: str) -> list[Calculation]:
         """Return a page of the calculations, newest first. ``GET /v1/calc/list``."""
@@ -260,6 +277,11 @@ class EngineClient:
         ``POST /v1/calc/run_ini``. Raises as :meth:`submit`.
         """
         return self._start("calc/run_ini", None, ini, hazard_calculation_id, None)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the calculations of other users are listed too, as far as is known."""
+        return not self._login_wanted
 
     def abilities(self) -> Abilities:
         """Return what this server lets this user do; nothing is changed.
@@ -408,6 +430,11 @@ class EngineClient:
                         f"{str(error).rstrip('.')}, {DOWNLOAD_TRIES} times in a row."
                     ) from error
                 self.transport.wait.pause(DOWNLOAD_AGAIN)
+        if body.status != 200:  # only then there is a file
+            raise ServerFault(
+                f"{self.url} answered HTTP {body.status} in place of the file ({path}).",
+                body.status,
+            )
         name = Path(body.filename.replace("\\", "/")).name
         return Download(target, target.name if name in ("", "..") else name, body.size)
 
@@ -535,8 +562,13 @@ class EngineClient:
             raise SubmissionUnknown(
                 f"The connection to {self.url} broke after the upload began ({error})"
             ) from error
-        except ServerFault as error:  # an answer that was too long to be read
-            raise SubmissionUnknown(str(error)) from error
+        except Exception as error:  # an answer that was too long to be read, or anything of ours
+            if upload.sent == 0:
+                raise
+            what = str(error) if isinstance(error, EngineError) else f"unexpected error {error!r}"
+            raise SubmissionUnknown(
+                f"The upload to {self.url} broke off ({what.rstrip('.')})"
+            ) from error
         if body.status == 404:
             if archive is None and self.abilities().may_run:
                 raise SubmissionRefused(

@@ -4,8 +4,9 @@ Each engine gets a folder of its own with configuration, database, data and log.
 engine of a user shares ``~/oqdata/db.sqlite3``, and a second server that starts on it marks the
 running calculations of the first as failed.
 
-The user's own engine lives in :func:`user_folder` and is recorded there, so that it outlives the
-program that started it, is found by the next one, and is stopped by none but us.
+The user's own engine lives in :func:`user_folder` and is recorded there before it begins to start,
+so that it outlives the program that started it, also one that is killed meanwhile, is found by the
+next one, and is stopped by none but us.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import subprocess  # nosec B404 # never through a shell
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any, Callable
+from typing import IO, Any, Callable, cast
 
 from .client import EngineClient
 from .errors import Cancelled, EngineError, LocalEngineError
@@ -57,14 +58,15 @@ class LocalEngine:
     @property
     def log(self) -> Path:
         """What the server prints."""
-        return self.folder / "server.log"
+        return _log(self.folder)
 
 
 @dataclass(frozen=True)
 class Record:
     """The user's own engine, as its state file has it.
 
-    ``mark`` tells the process from a later one that has got the same ``pid``.
+    ``mark`` tells the process from a later one that has got the same ``pid``; ``version`` is ""
+    until the engine has answered.
     """
 
     pid: int
@@ -72,6 +74,29 @@ class Record:
     port: int
     url: str
     version: str
+
+    @classmethod
+    def of(cls, engine: LocalEngine) -> Record:
+        """Return the record of an engine whose process has just been made."""
+        pid = engine.process.pid
+        return cls(pid, _mark(pid), int(engine.url.rpartition(":")[2]), engine.url, engine.version)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has not answered yet, as far as its starter knew."""
+        return not self.version
+
+
+def _log(folder: Path) -> Path:
+    return folder / "server.log"
+
+
+class _Busy(LocalEngineError):
+    """Another program holds the lock."""
+
+
+class _EndedAtOnce(LocalEngineError):
+    """The engine's process ended before it answered."""
 
 
 def find_executable(given: str | os.PathLike[str] = "") -> Path:
@@ -143,14 +168,39 @@ def user_folder() -> Path:
 
 
 def recorded(folder: Path | None = None) -> Record | None:
-    """Return the user's own engine while its process lives; None for none, or a stale record."""
+    """Return the user's own engine while its process lives; None for none, or a stale record.
+
+    It may be starting still, also when the program that started it is gone.
+    """
     try:
-        text = ((folder or user_folder()) / STATE).read_text(encoding="utf-8")
-        record = Record(**json.loads(text))
-        pid = int(record.pid)
-    except (OSError, ValueError, TypeError, OverflowError, LocalEngineError):
+        record = _read(folder or user_folder())
+    except LocalEngineError:  # no home folder is known
         return None
-    return record if record.mark and record.mark == _mark(pid) else None
+    return record if record is not None and _lives(record) else None
+
+
+def _read(folder: Path) -> Record | None:
+    """Return the last engine that was recorded, alive or not; None for what is not a record."""
+    try:
+        record = Record(**json.loads((folder / STATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    # by hand or by accident there may be anything in it
+    fits = all(type(getattr(record, f.name)).__name__ == f.type for f in fields(record))
+    return record if fits and 0 < record.pid < 2**31 else None
+
+
+def _write(folder: Path, record: Record) -> None:
+    part = folder / f"{STATE}.part"
+    try:
+        part.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        part.replace(folder / STATE)
+    except OSError as error:
+        raise LocalEngineError(f"{folder / STATE} cannot be written: {error.strerror}.") from error
+
+
+def _lives(record: Record) -> bool:
+    return bool(record.mark) and record.mark == _mark(record.pid)
 
 
 def start_own(
@@ -158,40 +208,74 @@ def start_own(
 ) -> tuple[Record, bool]:
     """Have the user's own engine run; return it, and whether it ran already.
 
-    It goes on when this program ends. Raises as :func:`start`.
+    It goes on when this program ends. Without ``port`` it gets that of its last start, if that is
+    free. Raises as :func:`start`.
+    """
+    folder = folder or user_folder()
+    with _locked(folder):
+        if (running := _adopted(folder, wait or Wait())) is not None:
+            return running, True
+        last = _read(folder)
+        if port is None and last is not None and _is_free(last.port):
+            port = last.port  # what is kept for this server is kept by its address
+
+        def note(engine: LocalEngine) -> None:
+            _write(folder, Record.of(engine))
+
+        engine = start(executable, folder, port, wait, note)
+        engine.process.returncode = 0  # it goes on without us: Python need not warn that it runs
+        return Record.of(engine), False
+
+
+def adopt_own(wait: Wait | None = None, folder: Path | None = None) -> Record | None:
+    """Wait for an engine that is starting; return it when it answers, None for none.
+
+    Where its starter was killed, one that never answers, or for which the user does not want to
+    wait, is ended. Raises as :func:`start`.
+    """
+    folder = folder or user_folder()
+    wait = wait or Wait()
+    while True:
+        try:
+            with _locked(folder):
+                return _adopted(folder, wait)
+        except _Busy:  # its starter lives, and looks after it
+            record = recorded(folder)
+            if record is None or not record.is_starting:
+                return record
+            wait.pause(0.2)
+
+
+def _adopted(folder: Path, wait: Wait) -> Record | None:
+    record = recorded(folder)
+    if record is None or not record.is_starting:
+        return record
+    found = record
+
+    def ended() -> str:
+        return "" if _lives(found) else " while it was starting"
+
+    try:
+        version = _await(found.url, folder, wait, ended)
+    except BaseException as error:
+        _end_recorded(found)
+        if isinstance(error, _EndedAtOnce):
+            return None
+        raise
+    record = replace(found, version=version)
+    _write(folder, record)
+    return record
+
+
+def stop_own(folder: Path | None = None) -> Record | None:
+    """Stop the user's own engine and the calculations it runs; return it, None if none ran.
+
+    Its record stays, for the port of the next start.
     """
     folder = folder or user_folder()
     with _locked(folder):
         if (running := recorded(folder)) is not None:
-            return running, True
-        engine = start(executable, folder, port, wait)
-        record = Record(
-            pid=engine.process.pid,
-            mark=_mark(engine.process.pid),
-            port=int(engine.url.rpartition(":")[2]),
-            url=engine.url,
-            version=engine.version,
-        )
-        part = folder / f"{STATE}.part"
-        try:
-            part.write_text(json.dumps(asdict(record)), encoding="utf-8")
-            part.replace(folder / STATE)
-        except OSError as error:
-            stop(engine)  # one that nobody finds again would run for ever
-            raise LocalEngineError(
-                f"{folder / STATE} cannot be written: {error.strerror}."
-            ) from error
-        engine.process.returncode = 0  # it goes on without us: Python need not warn that it runs
-    return record, False
-
-
-def stop_own(folder: Path | None = None) -> Record | None:
-    """Stop the user's own engine and the calculations it runs; return it, None if none ran."""
-    folder = folder or user_folder()
-    with _locked(folder):
-        if (running := recorded(folder)) is not None:
-            _end(running.pid, lambda seconds: _await_end(running, seconds))
-        (folder / STATE).unlink(missing_ok=True)
+            _end_recorded(running)
     return running
 
 
@@ -202,12 +286,17 @@ def stop_command(record: Record) -> str:
     return f"kill -- -{record.pid}"  # the whole group
 
 
-def _await_end(record: Record, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while _mark(record.pid) == record.mark and time.monotonic() < end:
-        with contextlib.suppress(ChildProcessError, OSError, AttributeError):
-            os.waitpid(record.pid, os.WNOHANG)  # where it is a child of ours
-        time.sleep(0.05)
+def _end_recorded(record: Record) -> None:
+    def await_end(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(ChildProcessError, OSError, AttributeError):
+                os.waitpid(record.pid, os.WNOHANG)  # where it is a child of ours
+            if not _lives(record) or time.monotonic() > end:
+                return
+            time.sleep(0.05)
+
+    _end(record.pid, await_end)
 
 
 @contextlib.contextmanager
@@ -222,7 +311,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             _lock(file)
         except OSError as error:
-            raise LocalEngineError(
+            raise _Busy(
                 "Another program is starting or stopping the engine of this user; try again."
             ) from error
         yield
@@ -298,14 +387,23 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _unnoted(engine: LocalEngine) -> None:
+    """Let an engine start that whoever asked for it stops."""
+
+
 def start(
-    executable: Path, folder: Path, port: int | None = None, wait: Wait | None = None
+    executable: Path,
+    folder: Path,
+    port: int | None = None,
+    wait: Wait | None = None,
+    note: Callable[[LocalEngine], None] = _unnoted,
 ) -> LocalEngine:
     """Start an engine whose configuration, database and data are in ``folder``; it answers then.
 
-    It listens on the loopback interface only. Raises :class:`LocalEngineError` with the end of its
-    log when it ends at once or does not answer within ``START_WITHIN`` seconds, and leaves nothing
-    running then, or when ``wait`` is cancelled.
+    It listens on the loopback interface only. ``note`` is called with it before it does anything,
+    and again when it answers. Raises :class:`LocalEngineError` with the end of its log when it ends
+    at once or does not answer within ``START_WITHIN`` seconds, and leaves nothing running then, or
+    when ``wait`` is cancelled.
     """
     folder = folder.resolve()
     if any(character < " " for character in str(folder)):
@@ -331,13 +429,18 @@ def start(
         "OQ_CONFIG_FILE": str(configuration),
         "OQ_DATADIR": str(folder / "data"),
     }
-    with (folder / "server.log").open("ab") as log:
+    command = [str(executable), "webui", "start", f"{LOOPBACK}:{port}", "--skip-browser"]
+    if sys.platform != "win32":
+        # it begins when it has been noted: a starter that is killed before leaves nothing
+        command = ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *command]
+    with _log(folder).open("ab") as log:
         try:
+            executable.stat()  # the shell would say it in the log only
             process = subprocess.Popen(  # nosec B603 # the user's own engine
-                [str(executable), "webui", "start", f"{LOOPBACK}:{port}", "--skip-browser"],
+                command,
                 env=environment,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # a group of its own: Ctrl-C is for us, and stopping reaches its children
@@ -346,15 +449,25 @@ def start(
         except OSError as error:
             raise LocalEngineError(f"{executable} cannot be started: {error.strerror}.") from error
     engine = LocalEngine(f"http://{LOOPBACK}:{port}", "", folder, process)
+
+    def ended() -> str:
+        code = process.poll()
+        return "" if code is None else f" (exit code {code})"
+
     try:
-        engine.version = _await(engine, wait or Wait())
+        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as go:
+            note(engine)
+            go.write(b"\n")
+        engine.version = _await(engine.url, folder, wait or Wait(), ended)
+        note(engine)
     except BaseException:
         stop(engine)
         raise
     return engine
 
 
-def _await(engine: LocalEngine, wait: Wait) -> str:
+def _await(url: str, folder: Path, wait: Wait, ended: Callable[[], str]) -> str:
+    """Return the version that the engine answers with; ``ended`` says how it ended, "" if not."""
     end = time.monotonic() + START_WITHIN
 
     def late() -> bool:
@@ -363,28 +476,24 @@ def _await(engine: LocalEngine, wait: Wait) -> str:
     # a server that takes the request and never answers it must not outlast the time it has
     both = Wait(lambda: wait.cancelled() or late(), wait.idle)
     with contextlib.closing(Transport(both)) as transport:
-        return _answer(engine, EngineClient(engine.url, transport), wait, late)
+        client = EngineClient(url, transport)
+        while True:
+            if how := ended():
+                raise _EndedAtOnce(f"The engine ended at once{how}: {_tail(folder)}")
+            try:
+                return client.engine_version()
+            except EngineError as error:
+                if wait.cancelled():
+                    raise Cancelled("Cancelled by the user.") from error
+                if late():
+                    raise LocalEngineError(
+                        f"The engine does not answer within {START_WITHIN:.0f} s: {_tail(folder)}"
+                    ) from error
+            wait.pause(0.2)
 
 
-def _answer(engine: LocalEngine, client: EngineClient, wait: Wait, late: Callable[[], bool]) -> str:
-    while True:
-        code = engine.process.poll()
-        if code is not None:
-            raise LocalEngineError(f"The engine ended at once (exit code {code}): {_tail(engine)}")
-        try:
-            return client.engine_version()
-        except EngineError as error:
-            if wait.cancelled():
-                raise Cancelled("Cancelled by the user.") from error
-            if late():
-                raise LocalEngineError(
-                    f"The engine does not answer within {START_WITHIN:.0f} s: {_tail(engine)}"
-                ) from error
-        wait.pause(0.2)
-
-
-def _tail(engine: LocalEngine) -> str:
-    lines = engine.log.read_text(encoding="utf-8", errors="replace").split("\n")
+def _tail(folder: Path) -> str:
+    lines = _log(folder).read_text(encoding="utf-8", errors="replace").split("\n")
     return " / ".join([line.strip() for line in lines if line.strip()][-3:]) or "it printed nothing"
 
 

@@ -276,9 +276,6 @@ class Transport:
         count: list[int],
         line: _Line,
     ) -> Body:
-        import requests
-        import urllib3
-
         session = self._open_session()
         self.requests_made += 1
         begun = False
@@ -300,10 +297,11 @@ class Transport:
                 begun = response.status_code == 200
                 self._read(response, body, to_file, limit, count, line)
                 return body
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if (name := getattr(error, "filename", None)) is not None:
-                reason = getattr(error, "strerror", "")
-                raise EngineError(f"Cannot write {name}: {reason}.") from error
+        except EngineError:
+            raise
+        except Exception as error:  # there is no list of what a server can make http.client raise
+            if isinstance(error, OSError) and error.filename is not None:
+                raise EngineError(f"Cannot write {error.filename}: {error.strerror}.") from error
             _forget_frames(error)
             broke = begun and not _fell_silent(error)
             kind = Interrupted if broke else Unreachable

@@ -6,12 +6,16 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Callable
 
 from .calculation import ENDED_BADLY, QUEUED, Calculation, LogRecord
-from .client import LOG_PAGE, EngineClient
+from .client import LIST_PAGE, LOG_PAGE, EngineClient
 from .errors import (
     CalculationFailed,
+    Cancelled,
+    EngineError,
     NotAnEngine,
+    NotFound,
     ServerFault,
     SubmissionRefused,
     Unreachable,
@@ -25,6 +29,8 @@ LOG_EVERY = 2.0
 GIVE_UP_AFTER = 300.0  # seconds without an answer before we stop following
 ABORT_WITHIN = 120.0  # seconds in which an abort must be confirmed
 ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does not accept yet
+# seconds with nothing ahead in the queue, into which a calculation looks every 15
+STARTS_WITHIN = 20.0
 SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a word
 # of a cluster: the engine lists the workers that did come within two minutes, and says no more
 _WORKERS_MISSING = re.compile(r"TimeoutError: \[.*\]$")
@@ -41,16 +47,40 @@ class Update:
     note: str = ""
 
 
+@dataclass
+class Identity:
+    """What was last seen of a calculation; under its id there may be another one later."""
+
+    last: Calculation | None = None
+
+    def look(self, client: EngineClient, calculation_id: int) -> Calculation:
+        """Return the calculation; raise :class:`NotFound` where its id is another one's now."""
+        calculation = client.calculation(calculation_id)
+        if self.last is not None and self.last.is_replaced_by(calculation):
+            raise NotFound(
+                f"Calculation {calculation_id} of {client.url} is another one now "
+                f"({calculation.description}): the database of the server was replaced. "
+                "What has become of the one before is not known."
+            )
+        self.last = calculation
+        return calculation
+
+
 def follow(
-    client: EngineClient, calculation_id: int, give_up_after: float | None = None
+    client: EngineClient,
+    calculation_id: int,
+    give_up_after: float | None = None,
+    identity: Identity | None = None,
 ) -> Iterator[Update]:
     """Yield updates until the calculation has ended; the last one carries the final status.
 
     Every log record comes once, in order; the rest of a long log comes in several updates with the
     final status. A server that does not answer is asked again for
     ``give_up_after`` seconds (default ``GIVE_UP_AFTER``); then :class:`Unreachable` says how to
-    come back. Cancelling raises :class:`Cancelled`; the calculation goes on.
+    come back. Cancelling raises :class:`Cancelled`; the calculation goes on. ``identity`` is kept
+    up to date; :class:`NotFound` where the id has become that of another calculation.
     """
+    identity = identity or Identity()
     patience = GIVE_UP_AFTER if give_up_after is None else give_up_after
     wait = client.transport.wait
     start = time.monotonic()
@@ -63,7 +93,7 @@ def follow(
     calculation: Calculation | None = None
     while True:
         try:
-            calculation = client.calculation(calculation_id)
+            calculation = identity.look(client, calculation_id)
             now = time.monotonic()
             records: list[LogRecord] = []
             waits = calculation.status in QUEUED  # it has no log yet
@@ -140,7 +170,12 @@ def bad_end(client: EngineClient, calculation: Calculation) -> tuple[str, str]:
     """Return "failed" or "aborted", and why, of a calculation that ended badly."""
     try:
         reason = failure_reason(client, calculation.id)
-    except (Unreachable, ServerFault, NotAnEngine) as error:
+    except Cancelled:
+        raise Cancelled(
+            f"Calculation {calculation.id} {calculation.status}; "
+            "cancelled by the user before the reason was read."
+        ) from None
+    except EngineError as error:
         reason = f"the reason cannot be read now: {error}"
     aborted = calculation.status == "aborted" or _was_aborted(reason)
     return "aborted" if aborted else "failed", reason.rstrip(".")
@@ -169,31 +204,59 @@ def refusal(error: SubmissionRefused) -> str:
     )
 
 
-def abort(client: EngineClient, calculation_id: int) -> str:
+def _unheard(text: str) -> None:
+    """Say nothing."""
+
+
+def abort(
+    client: EngineClient,
+    calculation_id: int,
+    identity: Identity | None = None,
+    say: Callable[[str], None] = _unheard,
+) -> str:
     """Abort a calculation and return its true final status: ``aborted``, or what it ended as.
 
     The engine refuses while the calculation is being created, so it is asked again until it agrees
     or the calculation has ended; a confirmed abort ends as ``failed`` with *MasterKilled*, which is
-    told as ``aborted``. Raises :class:`Unreachable` after ``ABORT_WITHIN`` seconds.
+    reported as ``aborted``. One that was queued may be marked as aborted and start in spite of that
+    (where the server was started with SIGINT ignored, as in the background of a script): unless
+    its process has recorded its end, it is watched until nothing has been ahead of it for
+    ``STARTS_WITHIN`` seconds, and aborted again where it starts. ``say`` gets what is waited for.
+
+    Raises :class:`Unreachable` after ``ABORT_WITHIN`` seconds, and :class:`NotFound` where the id
+    has become that of another calculation, which is not aborted.
     """
     wait = client.transport.wait
+    identity = identity or Identity()
     end = time.monotonic() + ABORT_WITHIN
-    accepted, refusal_text = False, ""
+    accepted, refusal_text = "", ""  # the status in which the abort was accepted
+    queue: _Queue | None = None
     while True:
         try:
-            calculation = client.calculation(calculation_id)
-            if calculation.is_final:
-                killed = accepted and calculation.status in ENDED_BADLY
-                if not killed and calculation.status == "failed":
+            calculation = identity.look(client, calculation_id)
+            status = calculation.status
+            if accepted != "executing" and is_only_marked(client, calculation):
+                queue = queue or _Queue(calculation_id, say)
+                if queue.is_passed(client):
+                    return "aborted"
+            elif calculation.is_final:
+                killed = bool(accepted) and status in ENDED_BADLY
+                if not killed and status == "failed":
                     reason = failure_reason(client, calculation_id)
                     killed = _was_aborted(reason)
-                return "aborted" if killed else calculation.status
-            if not accepted and calculation.status != "created":
+                return "aborted" if killed else status
+            elif status == "executing" and (queue is not None or accepted in QUEUED):
+                say(f"Calculation {calculation_id} has started nevertheless; aborting it again")
+                # at the next look: in its first moment it does not heed a signal
+                queue, accepted = None, ""
+            elif not accepted and status != "created":
                 refusal_text = client.abort(calculation_id)
-                accepted = not refusal_text
-        except (Unreachable, ServerFault) as error:
+                accepted = "" if refusal_text else status
+        except (Unreachable, ServerFault, NotAnEngine) as error:
             refusal_text = str(error)
         if time.monotonic() > end:
+            if queue is not None:
+                raise Unreachable(queue.warning())
             state = "accepted the abort but has not ended it" if accepted else "refuses to abort it"
             detail = f" ({refusal_text})" if refusal_text else ""
             raise Unreachable(
@@ -201,6 +264,50 @@ def abort(client: EngineClient, calculation_id: int) -> str:
                 f"{state}{detail}."
             )
         wait.pause(STATUS_EVERY if accepted else ABORT_AGAIN)
+
+
+def is_only_marked(client: EngineClient, calculation: Calculation) -> bool:
+    """Tell whether it is called aborted, but may start still: its process has not ended."""
+    return calculation.status == "aborted" and not client.has_stopped(calculation.id)
+
+
+class _Queue:
+    """What is ahead of a queued calculation that is only marked as aborted."""
+
+    def __init__(self, calculation_id: int, say: Callable[[str], None]) -> None:
+        self._id = calculation_id
+        self._say = say
+        self._ahead: list[int] | None = None
+        self._free_since = 0.0
+
+    def is_passed(self, client: EngineClient) -> bool:
+        """Look; return whether its turn has come and gone, so that it does not start any more."""
+        running = client.calculations(limit=LIST_PAGE, is_running="true")
+        waits_for = ("submitted", "executing")  # the engine's rule
+        ahead = sorted(
+            c.id for c in running if c.id < self._id and c.is_running and c.status in waits_for
+        )
+        if ahead != self._ahead:
+            self._ahead, self._free_since = ahead, time.monotonic()
+            known = not ahead and client.sees_all
+            so_long = f"{STARTS_WITHIN:.0f}" if known else f"at most {ABORT_WITHIN:.0f}"
+            self._say(f"{self._state()}; waiting {so_long} s to see whether it does")
+        return (
+            not ahead
+            and client.sees_all
+            and time.monotonic() - self._free_since > STARTS_WITHIN
+            and not client.log(self._id, 0, 1)  # else it has started and ends in a moment
+        )
+
+    def warning(self) -> str:
+        """Return the sentence for an abort of which the end could not be awaited."""
+        return f"{self._state()}; run Abort Calculation again."
+
+    def _state(self) -> str:
+        ids = self._ahead or []
+        first = f" when calculation{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
+        when = f"{first} end{'' if len(ids) > 1 else 's'}" if ids else ""
+        return f"Calculation {self._id} is aborted, but was queued and may still start{when}"
 
 
 def _was_aborted(reason: str) -> bool:

@@ -27,12 +27,12 @@ class Finished:
         return json.loads(self.out)["results"]
 
 
+@dataclass
 class QgisProcess:
     """Runs algorithms; parameters are given as keyword arguments."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self.environment = environment
-        self.folder = folder
+    environment: dict[str, str]
+    folder: Path
 
     def command(self, algorithm: str, *, as_json: bool = False, **parameters: object) -> list[str]:
         values = [f"{name}={value}" for name, value in parameters.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -280,6 +281,31 @@ def test_ctrl_c_in_each_phase(name, qgis_process, fake, job, tmp_path):
     assert fake.count("POST", "/v1/calc/run") <= 1
     if name == "download":
         assert list((tmp_path / "d").iterdir()) == []
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_the_queue(qgis_process, fake, job):
+    """Also where the server may start what it has marked as aborted."""
+
+    def marked(calculation) -> str:
+        calculation.status, calculation.stop_time = "aborted", "None"
+        return ""
+
+    def run(request):
+        fake.calculations[3] = FakeCalculation(3, "submitted", aborting=marked)
+        return json_answer({"job_id": 3})
+
+    fake.answers = {"POST /v1/calc/run": run}
+    with started(qgis_process, "runcalculation", SERVER=fake.url, JOB=job) as process:
+        wait_until(lambda: fake.count("GET", "/v1/calc/3/status") > 1, 60)
+        process.send_signal(signal.SIGINT)
+        waiting = "may still start when calculation 2 ends; waiting at most 120 s"
+        assert any(waiting in line for line in process.stdout)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 1
+    assert "Calculation 3 was left while being aborted; it may go on." in err
 
 
 @pytest.mark.parametrize("name", PHASES)

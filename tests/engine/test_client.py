@@ -8,7 +8,14 @@ import zipfile
 
 import pytest
 import requests
-from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_answer
+from fake_engine import (
+    NEGATIVE_CHUNK,
+    Answer,
+    FakeCalculation,
+    FakeEngine,
+    html_answer,
+    json_answer,
+)
 
 from oq_processing.engine import client as client_module
 from oq_processing.engine.calculation import Calculation, LogRecord, Output, parse_time
@@ -447,6 +454,7 @@ def test_lists_in_another_form(fake):
             "{url} refuses: User bob has no permission",
         ),
         (Answer(0, drop="reset"), Unreachable, "The connection to {url} broke ("),
+        (NEGATIVE_CHUNK, Interrupted, "The connection to {url} broke ("),
     ],
 )
 def test_each_fault_is_one_sentence(fake, answer, kind, sentence):
@@ -556,6 +564,9 @@ def test_a_download_that_breaks_each_time(fake, csv_output, tmp_path):
         (Answer(502), ServerFault),
         (Answer(0, drop="reset"), Unreachable),
         (Answer(404), NotFound),
+        (Answer(201), ServerFault),
+        (Answer(204), ServerFault),
+        (Answer(206, b"lon"), ServerFault),
         (Answer(500, b"KeyError", {"Content-Type": "text/plain"}, announced=99), Unreachable),
     ],
 )
@@ -563,6 +574,24 @@ def test_other_faults_of_a_download_are_told_at_once(fake, csv_output, tmp_path,
     message(kind, csv_output, tmp_path / "a.csv", answer)
     assert len(fake.requests) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_always_breaks_in_its_own_way(fake, csv_output, tmp_path):
+    """It begins again like any other."""
+    text = message(Unreachable, csv_output, tmp_path / "a.csv", *[NEGATIVE_CHUNK] * 3)
+    assert text.endswith(", 3 times in a row.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_breaks_on_our_side_of_an_upload_is_not_known_either(fake, archive):
+    def progress(done, total):
+        raise RuntimeError("a window that is closed")
+
+    fake.answers[RUN] = [Answer(until=threading.Event())]
+    text = message(
+        SubmissionUnknown, EngineClient(fake.url).submit, archive, "job.ini", None, progress
+    )
+    assert "unexpected error RuntimeError('a window that is closed')" in text
 
 
 def test_a_silent_download_is_not_asked_for_again(fake, csv_output, tmp_path, monkeypatch):
@@ -672,6 +701,7 @@ def test_a_submission(fake, archive):
         (Answer(0, drop="reset"), SubmissionUnknown, "broke after the upload began"),
         (Answer(0, drop="reset", read=100), SubmissionUnknown, "broke after the upload began"),
         (Answer(body=b"{", announced=99), SubmissionUnknown, "broke after the upload began"),
+        (NEGATIVE_CHUNK, SubmissionUnknown, "broke after the upload began"),
         (Answer(502), SubmissionUnknown, "answered HTTP 502 to the upload"),
         (Answer(503), SubmissionUnknown, "answered HTTP 503 to the upload"),
         (html_answer(504, "Gateway Time-out"), SubmissionUnknown, "answered HTTP 504"),

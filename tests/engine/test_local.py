@@ -5,14 +5,13 @@ import os
 import shutil
 import socket
 import sqlite3
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from fake_engine import FakeEngine
-from helpers import wait_until
+from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program, wait_until
 
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
@@ -20,31 +19,12 @@ from oq_processing.engine.errors import Cancelled, LocalEngineError, Unreachable
 from oq_processing.engine.wait import Wait
 
 
-def processes_of(folder):
-    """Return the processes alive that were started with the folder as the engine's own."""
-    mark = f"OQ_CONFIG_FILE={folder.resolve()}".encode()
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                environment = (process / "environ").read_bytes().split(b"\0")
-                state = (process / "stat").read_text().rpartition(")")[2].split()[0]
-            except (OSError, IndexError):  # it has ended meanwhile
-                continue
-            if state != "Z" and any(item.startswith(mark) for item in environment):
-                found.append(int(process.name))
-    return found
-
-
 @pytest.fixture
 def script(tmp_path):
     """Make a program that stands for ``oq``."""
 
     def write(code):
-        path = tmp_path / "oq"
-        path.write_text(f"#!{sys.executable}\n{code}")
-        path.chmod(0o755)
-        return path
+        return program(tmp_path / "oq", code)
 
     return write
 
@@ -266,3 +246,161 @@ def test_a_folder_that_no_configuration_can_name(tmp_path, script):
     with pytest.raises(LocalEngineError, match=r"a line break in its name: '.*/a\\nb'\.$"):
         local.start(script(""), tmp_path / "a\nb")
     assert not (tmp_path / "a\nb").exists()
+
+
+# --- the user's own engine, whose starter may be killed
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The folder of the user's own engine."""
+    folder = tmp_path / "own"
+    yield folder
+    end_all(folder)
+
+
+def begun(folder):
+    """What the engines of the folder have seen when they began: their pid, and the record."""
+    lines = (folder / "server.log").read_text().splitlines()
+    return [line.split(maxsplit=2)[1:] for line in lines if line.startswith("begins")]
+
+
+def test_it_is_recorded_before_it_does_anything(own, script):
+    own.mkdir()
+    (own / "ready").touch()
+    record, was_there = local.start_own(script(SLOW_ENGINE), folder=own)
+    [(pid, seen)] = begun(own)
+    assert (record.pid, was_there, record.version) == (int(pid), False, "3.26.2")
+    assert json.loads(seen) == {
+        "pid": record.pid,
+        "mark": record.mark,
+        "port": record.port,
+        "url": record.url,
+        "version": "",
+    }
+    assert local.recorded(own) == record
+    assert [p.name for p in own.glob("*.part")] == []
+
+
+def test_the_next_start_adopts_one_whose_starter_was_killed(own, script):
+    oq = script(SLOW_ENGINE)
+    assert killed_starter(oq, own) == -9
+    found = local.recorded(own)
+    assert found.is_starting
+    wait_until(lambda: processes_of(own) == [found.pid])
+    (own / "ready").touch()
+    record, was_there = local.start_own(oq, folder=own)
+    assert (record.pid, record.url, record.version) == (found.pid, found.url, "3.26.2")
+    assert was_there
+    assert local.recorded(own) == record
+    assert len(begun(own)) == 1, "a second one on the same database"
+
+
+def test_one_whose_starter_was_killed_can_be_stopped(own, script):
+    killed_starter(script(FAMILY), own)
+    wait_until(lambda: "child" in (own / "server.log").read_text())
+    assert len(processes_of(own)) == 2
+    assert local.stop_own(own).is_starting
+    assert processes_of(own) == []
+    assert local.recorded(own) is None
+
+
+def test_a_starter_that_is_killed_before_it_has_recorded_leaves_nothing(own, script):
+    kill = "local._write = lambda *_: os.kill(os.getpid(), 9)"
+    assert killed_starter(script(SLOW_ENGINE), own, kill) == -9
+    wait_until(lambda: processes_of(own) == [])
+    assert local.recorded(own) is None
+    assert begun(own) == []
+
+
+@pytest.mark.parametrize("way", ["cancelled", "never answers"])
+def test_one_that_is_not_adopted_is_ended(own, script, monkeypatch, way):
+    oq = script(SLOW_ENGINE)
+    killed_starter(oq, own)
+    monkeypatch.setattr(local, "START_WITHIN", 0.5)
+    wait = Wait(lambda: way == "cancelled" and len(begun(own)) == 1)
+    with pytest.raises(Cancelled if way == "cancelled" else LocalEngineError):
+        local.start_own(oq, wait=wait, folder=own)
+    assert processes_of(own) == []
+    assert local.recorded(own) is None
+
+
+def test_one_that_ends_while_it_is_adopted_makes_room_for_another(own, script):
+    killed_starter(script(SLOW_ENGINE), own)
+    first = local.recorded(own)
+
+    def idle():
+        if processes_of(own) == [first.pid] and begun(own):
+            os.killpg(first.pid, 9)
+            (own / "ready").touch()
+
+    record, was_there = local.start_own(script(SLOW_ENGINE), wait=Wait(idle=idle), folder=own)
+    assert (was_there, record.version, record.pid != first.pid) == (False, "3.26.2", True)
+    assert processes_of(own) == [record.pid]
+
+
+@pytest.fixture
+def begins(own, script):
+    """A start in another thread, and what it returned."""
+    results = []
+    oq = script(SLOW_ENGINE)
+    starter = threading.Thread(target=lambda: results.append(local.start_own(oq, folder=own)))
+    starter.start()
+    wait_until(lambda: local.recorded(own))
+    yield results
+    (own / "ready").touch()
+    starter.join()
+
+
+def test_one_whose_starter_lives_is_waited_for(own, begins):
+    assert local.recorded(own).is_starting
+    looks = []
+
+    def idle():
+        looks.append(1)
+        if len(looks) == 5:
+            (own / "ready").touch()
+
+    record = local.adopt_own(Wait(idle=idle), own)
+    assert record.version == "3.26.2"
+    wait_until(lambda: begins == [(record, False)])
+
+
+def test_cancel_of_that_leaves_it_to_its_starter(own, begins):
+    with pytest.raises(Cancelled):
+        local.adopt_own(Wait(lambda: True), own)
+    assert local.recorded(own).is_starting
+    assert begins == []
+
+
+def test_cancel_while_it_starts_leaves_none_to_adopt(own, script):
+    wait = Wait(lambda: (own / "server.log").exists() and len(begun(own)) == 1)
+    with pytest.raises(Cancelled):
+        local.start_own(script(SLOW_ENGINE), wait=wait, folder=own)
+    assert processes_of(own) == []
+    assert local.recorded(own) is None
+    assert local.adopt_own(folder=own) is None
+
+
+def test_one_that_cannot_be_recorded_is_not_started(own, script):
+    (own / local.STATE).mkdir(parents=True)
+    with pytest.raises(LocalEngineError, match=r"engine\.json cannot be written: "):
+        local.start_own(script(SLOW_ENGINE), folder=own)
+    assert processes_of(own) == []
+    assert begun(own) == []
+
+
+def test_it_keeps_its_port_while_that_is_free(own, script):
+    """What is hidden, and what a run has changed, is kept by the address."""
+    own.mkdir()
+    (own / "ready").touch()
+    oq = script(SLOW_ENGINE)
+    urls = []
+    for _ in range(2):
+        urls.append(local.start_own(oq, folder=own)[0].url)
+        local.stop_own(own)
+    assert urls[0] == urls[1]
+    with socket.create_server(("127.0.0.1", int(urls[0].rpartition(":")[2]))):
+        other = local.start_own(oq, folder=own)[0]
+    assert other.url != urls[0]
+    assert EngineClient(other.url).engine_version() == "3.26.2"

@@ -5,11 +5,18 @@ import zipfile
 from types import SimpleNamespace
 
 import pytest
-from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer
+from fake_engine import (
+    NEGATIVE_CHUNK,
+    Answer,
+    FakeCalculation,
+    FakeEngine,
+    html_answer,
+    json_answer,
+)
 
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import Calculation
-from oq_processing.engine.client import LOG_PAGE, EngineClient
+from oq_processing.engine.client import LOG_PAGE, Credentials, EngineClient
 from oq_processing.engine.errors import (
     CalculationFailed,
     Cancelled,
@@ -163,6 +170,7 @@ def test_a_page_that_fails_comes_again(fake, faked):
         Answer(0, drop="end"),
         Answer(body=b'{"id"', announced=99),
         Answer(body=b'{"id"'),
+        NEGATIVE_CHUNK,
         html_answer(200, "Maintenance"),
     ],
 )
@@ -441,6 +449,197 @@ def test_abort_of_one_that_is_queued(fake, faked):
 
     fake.calculations[1].aborting = aborting
     assert abort(faked, 1) == "aborted"
+
+
+def marked(calculation) -> str:
+    """Accept an abort as a server does of which the processes ignore SIGINT."""
+    if calculation.status == "aborted":
+        return f"Job {calculation.id} is not running"
+    calculation.status, calculation.stop_time = "aborted", "None"
+    return ""
+
+
+def killed(calculation) -> str:
+    calculation.status = "failed"
+    calculation.traceback = ["MasterKilled: The openquake master process was killed manually"]
+    return ""
+
+
+@pytest.fixture
+def queued(fake):
+    """Calculation 2, which waits for calculation 1 on a server that ignores SIGINT."""
+    fake.calculations[1].status = "executing"
+    fake.calculations[2] = FakeCalculation(2, "submitted", aborting=marked)
+    fake.calculations[3] = FakeCalculation(3, "submitted")  # behind it
+    return fake.calculations[2]
+
+
+def at(clock, second, action):
+    """Do something at the first look at calculation 2 after so many seconds."""
+    due = [clock.now + second]
+
+    def polled(calculation):
+        if due and clock.now >= due[0]:
+            due.clear()
+            action(calculation)
+
+    return polled
+
+
+WAITING = "Calculation 2 is aborted, but was queued and may still start"
+
+
+def test_a_queued_one_that_starts_in_spite_of_its_abort_is_aborted_again(fake, queued, clock):
+    said = []
+
+    def ends(calculation):
+        fake.calculations[1].status = "complete"
+        calculation.polled = at(clock, 15, starts)
+
+    def starts(calculation):
+        calculation.status, calculation.aborting = "executing", killed
+
+    queued.polled = at(clock, 30, ends)
+    begin = clock.now
+    assert abort(EngineClient(fake.url, Transport(clock)), 2, say=said.append) == "aborted"
+    assert queued.status == "failed"
+    assert 45 <= clock.now - begin < 50
+    assert said == [
+        f"{WAITING} when calculation 1 ends; waiting at most 120 s to see whether it does",
+        f"{WAITING}; waiting 20 s to see whether it does",
+        "Calculation 2 has started nevertheless; aborting it again",
+    ]
+    assert fake.count("POST", "/v1/calc/2/abort") == 2
+
+
+def test_a_queued_one_that_does_not_start_is_aborted_when_its_turn_has_passed(
+    fake, faked, queued, clock
+):
+    def ends(calculation):
+        fake.calculations[1].status = "complete"
+
+    queued.polled = at(clock, 30, ends)
+    begin = clock.now
+    assert abort(faked, 2) == "aborted"
+    assert 50 < clock.now - begin < 53
+    assert fake.count("POST", "/v1/calc/2/abort") == 1
+
+
+def test_a_queued_one_whose_turn_does_not_come_may_still_start(fake, faked, queued, clock):
+    fake.calculations[0] = FakeCalculation(0, "executing")
+    begin = clock.now
+    with pytest.raises(Unreachable) as error:
+        abort(faked, 2)
+    assert str(error.value) == f"{WAITING} when calculations 0, 1 end; run Abort Calculation again."
+    assert 120 < clock.now - begin <= 121
+    # what that advice does
+    fake.calculations[0].status = fake.calculations[1].status = "complete"
+    queued.polled = at(clock, 10, lambda c: script(c, "executing", lambda c: None))
+    queued.aborting = killed
+    assert abort(faked, 2) == "aborted"
+    assert queued.status == "failed"
+
+
+def test_one_that_starts_between_two_looks_is_aborted_again(fake, faked, queued):
+    def aborting(calculation):
+        calculation.status, calculation.aborting = "executing", killed
+        return ""
+
+    queued.aborting = aborting
+    assert abort(faked, 2) == "aborted"
+    assert (queued.status, fake.count("POST", "/v1/calc/2/abort")) == ("failed", 2)
+
+
+def test_one_that_has_a_log_has_started_and_is_not_called_aborted(fake, faked, queued):
+    fake.calculations[1].status = "complete"
+    queued.write("it began before it heeded the signal")
+    with pytest.raises(Unreachable, match="may still start; run Abort Calculation again"):
+        abort(faked, 2)
+
+
+def test_where_others_are_not_listed_it_is_not_known_whether_their_turn_has_passed(clock):
+    with FakeEngine(users={"alice": "pw"}) as fake:
+        fake.calculations[2] = FakeCalculation(2, "submitted", aborting=marked)
+        client = EngineClient(fake.url, Transport(clock), Credentials("alice", "pw"))
+        with pytest.raises(Unreachable, match="may still start; run Abort Calculation again"):
+            abort(client, 2)
+
+
+def test_a_queued_one_whose_process_has_ended_is_aborted_at_once(fake, faked, queued, clock):
+    def aborting(calculation):
+        calculation.status = "aborted"
+        return ""
+
+    queued.aborting = aborting
+    begin = clock.now
+    assert abort(faked, 2) == "aborted"
+    assert clock.now - begin == 1.0
+
+
+def test_one_that_executed_is_aborted_at_once(fake, faked, queued, clock):
+    queued.status = "executing"
+    begin = clock.now
+    assert abort(faked, 2) == "aborted"
+    assert clock.now - begin == 1.0
+
+
+# --- an id that is another calculation's now
+
+
+OTHERS = {
+    "of another user": {"owner": "bob"},
+    "of another description": {"description": "Another"},
+    "of another mode": {"mode": "scenario"},
+    "of another time": {"start_time": "2026-11-24, 08:00:00 UTC"},
+    "that is queued": {"status": "submitted"},
+}
+
+
+@pytest.mark.parametrize("about", OTHERS)
+def test_another_calculation_under_the_id_is_not_taken_for_it(fake, faked, about):
+    identity = watch.Identity()
+    fake.calculations[1].status = "executing"
+    updates = follow(faked, 1, identity=identity)
+    next(updates)
+    changed = {"status": "executing", **OTHERS[about]}
+    fake.calculations[1] = FakeCalculation(1, aborting=killed, **changed)
+    with pytest.raises(NotFound) as error:
+        list(updates)
+    assert str(error.value).startswith(f"Calculation 1 of {fake.url} is another one now (")
+    with pytest.raises(NotFound):
+        abort(faked, 1, identity)
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+def test_what_the_engine_changes_of_a_calculation_is_no_other_one(fake, faked):
+    def reads(calculation):
+        calculation.mode, calculation.description = "scenario", "A test"
+
+    def executes(calculation):
+        calculation.status, calculation.start_time = "executing", "2026-11-24, 08:00:00 UTC"
+
+    one = fake.calculations[1]
+    one.mode, one.description = "custom", "Calculation waiting to start"
+    script(one, "created", reads, "submitted", executes, "executing", "complete")
+    assert [u.calculation.status for u in follow(faked, 1)][-1] == "complete"
+
+
+def test_an_answer_about_another_id_is_waited_out(fake, faked):
+    wrong = json_answer(FakeCalculation(7, "complete").row())
+    script(fake.calculations[1], "executing", "executing", "complete")
+    usual = []
+
+    def answer(request):
+        usual.append(1)
+        return wrong if len(usual) == 2 else None
+
+    fake.answers[STATUS] = answer
+    updates = list(follow(faked, 1))
+    assert [u.note for u in updates if u.note] == [
+        f"{fake.url} answered about calculation 7 when it was asked for 1. Trying again for 300 s.",
+        "The server answers again.",
+    ]
+    assert updates[-1].calculation.id == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer, json_answer
+from fake_engine import (
+    NEGATIVE_CHUNK,
+    Answer,
+    FakeCalculation,
+    FakeEngine,
+    html_answer,
+    json_answer,
+)
 from qgis.core import (
     QgsApplication,
     QgsProcessingAlgRunnerTask,
@@ -25,13 +32,18 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
+from oq_processing import profile
+from oq_processing.algorithms import running
+from oq_processing.algorithms.reporter import Reporter
 from oq_processing.engine import client as client_module
 from oq_processing.engine import watch
+from oq_processing.engine.errors import EngineError
 
 RUN = "openquake:runcalculation"
 WAIT = "openquake:waitforcalculation"
 LOG = "openquake:getlog"
 LIST = "openquake:listcalculations"
+ABORT = "openquake:abortcalculation"
 POST = "POST /v1/calc/run"
 STATUS = "GET /v1/calc/1/status"
 REACTION = 2.0
@@ -94,6 +106,7 @@ def notes(feedback: Recorder) -> list[str]:
         Answer(504),
         Answer(200, b'{"job_id": '),
         Answer(200, b'{"job_id": 1', announced=500, drop="end"),
+        NEGATIVE_CHUNK,
         html_answer(200, "Welcome to the hotel's network"),
         Answer(200),
     ],
@@ -133,6 +146,7 @@ FAULTS = {
     "dropped": Answer(0, drop="end"),
     "reset": Answer(0, drop="reset"),
     "cut JSON": Answer(200, b'{"id": 1, "stat'),
+    "negative chunk": NEGATIVE_CHUNK,
     "cut in the middle": Answer(200, b'{"id": 1', announced=99, drop="end"),
     "hotel": html_answer(200, "Welcome to the hotel's network"),
     "500 page": html_answer(500, "OperationalError at /v1/calc/1/status", 80_000),
@@ -296,6 +310,224 @@ def test_one_client_aborts_what_another_follows(fake, registry):
     assert follower.ended[0] is False
     [error] = follower.feedback.texts("error")
     assert error.startswith("Calculation 1 aborted: MasterKilled")
+
+
+# --- whatever breaks, a run ends with the id of what it has submitted
+
+
+def breaking(error: Exception, when=lambda *_: True):
+    """A function that does nothing until ``when`` is true of its arguments; then it raises."""
+
+    def broken(*arguments, **_):
+        if when(*arguments):
+            raise error
+
+    return broken
+
+
+def says(words: str):
+    return lambda reporter, text, *_: words in text
+
+
+BROKEN = {
+    "the log that is read": (client_module.EngineClient, "log", None),
+    "the log that is written": (running.LogFile, "write", None),
+    "the end of the log file": (running.LogFile, "__exit__", None),
+    "what is shown of the log": (Reporter, "records", None),
+    "the progress": (Reporter, "progress", lambda reporter, percent: percent > 5),
+    "the phase": (Reporter, "phase", says("Calculation 1")),
+    "the id that is shown": (Reporter, "info", says("submitted to")),
+    "what is remembered": (profile, "remember_overrides", None),
+    "the reason of a failure": (running, "check_succeeded", None),
+}
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError()], ids=repr)
+@pytest.mark.parametrize("about", BROKEN)
+def test_whatever_breaks_after_the_start_ends_with_the_id(
+    fake, job, tmp_path, monkeypatch, about, error
+):
+    starts(fake, status="complete")
+    place, name, when = BROKEN[about]
+    monkeypatch.setattr(place, name, breaking(error, when or (lambda *_: True)))
+    message = failing(RUN, SERVER=fake.url, JOB=job, LOG=str(tmp_path / "log.txt"))
+    assert message == f"Calculation 1 submitted, state unknown: unexpected error {error!r}."
+    assert fake.count("POST", "/v1/calc/run") == 1
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+def test_what_broke_is_kept_for_who_looks_for_its_cause():
+    error = ValueError("odd")
+    with pytest.raises(EngineError) as named, running.naming() as known:
+        known.calculation_id = 1
+        raise error
+    assert named.value.__cause__ is error
+    assert error.__traceback__ is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(403), "wants a login"),
+        (Answer(404), "Calculation 1 does not exist on "),
+        (html_answer(200, "Welcome"), "something that is not JSON"),
+        (json_answer({"id": 2, "status": "complete"}), "answered about calculation 2"),
+    ],
+)
+def test_a_first_look_that_shows_nothing_ends_with_the_id(fake, job, answer, words):
+    starts(fake)
+    fake.answers[STATUS] = [answer]
+    message = failing(RUN, SERVER=fake.url, JOB=job)
+    assert message.startswith("Calculation 1 submitted, state unknown: ")
+    assert words in message
+
+
+@pytest.mark.parametrize("algorithm", [WAIT, LOG])
+def test_whatever_breaks_while_another_is_followed_names_it(fake, tmp_path, monkeypatch, algorithm):
+    fake.calculations[1] = FakeCalculation(1, "executing")
+    fake.calculations[1].write("a line")
+    monkeypatch.setattr(Reporter, "records", breaking(ValueError("odd")))
+    given = {"FOLLOW": True, "OUTPUT": str(tmp_path / "log.txt")} if algorithm == LOG else {}
+    message = failing(algorithm, SERVER=fake.url, CALCULATION_ID=1, **given)
+    assert message == "Calculation 1 could not be followed: unexpected error ValueError('odd')."
+
+
+def test_what_breaks_between_two_jobs_ends_with_the_id_of_the_first(fake, tmp_path):
+    for name in ("job_hazard.ini", "job_risk.ini"):
+        text = "[general]\ndescription = A test\ncalculation_mode = classical\n"
+        (tmp_path / name).write_text(text)
+    starts(fake, status="complete")
+    fake.answers["GET /v1/calc/list"] = [json_answer([]), Answer(503)]
+    message = failing(
+        RUN, SERVER=fake.url, JOB=str(tmp_path), JOB_INI="job_hazard.ini,job_risk.ini"
+    )
+    assert message == (
+        "Calculation 1 complete, but the job on top of it was not run: "
+        f"{fake.url} answered HTTP 503: no reason given"
+    )
+    assert fake.count("POST", "/v1/calc/run") == 1
+
+
+def test_a_log_line_that_cannot_be_encoded_does_not_end_a_run(fake, job, tmp_path):
+    starts(fake, status="executing")
+    usual = fake.answers[POST]
+
+    def started(request):
+        answer = usual(request)
+        fake.calculations[1].write("half of a character: \ud83d")
+        completes(fake.calculations[1])
+        return answer
+
+    fake.answers[POST] = started
+    log = tmp_path / "log.txt"
+    call(RUN, SERVER=fake.url, JOB=job, LOG=str(log))
+    assert log.read_text().splitlines()[0].endswith("half of a character: \\ud83d")
+
+
+# --- another calculation under the id
+
+
+@pytest.mark.parametrize("algorithm", [RUN, WAIT, LOG])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_another_calculation_under_the_id_is_neither_reported_nor_aborted(
+    fake, job, tmp_path, algorithm, cancelled
+):
+    """The database of the server was replaced under a run."""
+    killing = {"aborting": killed}
+    starts(fake, status="executing", **killing)
+    fake.calculations[1] = FakeCalculation(1, "executing", **killing)
+    feedback = Recorder()
+
+    def replaced() -> None:
+        if cancelled:  # before there is another look
+            feedback.cancel()
+        fake.calculations[1] = FakeCalculation(1, "complete", owner="bob", description="His")
+        fake.calculations[1].status = "executing" if cancelled else "complete"
+        fake.calculations[1].aborting = killed
+
+    when = When(lambda: fake.count("GET", "/v1/calc/1/status") > 2, replaced)
+    given = {
+        RUN: {"JOB": job},
+        WAIT: {"CALCULATION_ID": 1},
+        LOG: {"CALCULATION_ID": 1, "FOLLOW": True, "OUTPUT": str(tmp_path / "log.txt")},
+    }[algorithm]
+    message = failing(algorithm, feedback, SERVER=fake.url, **given)
+    assert when.at
+    another = f"Calculation 1 of {fake.url} is another one now (His): the database of the server"
+    if not cancelled:
+        beginning = "Calculation 1 submitted, state unknown: " if algorithm == RUN else ""
+        assert message.startswith(beginning + another)
+    elif algorithm == RUN:
+        assert message.startswith(another)
+    else:
+        assert message == "Cancelled by the user; calculation 1 goes on."
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+# --- cancelled in the queue of a server that starts what it has marked as aborted
+
+
+def marked(calculation) -> str:
+    calculation.status, calculation.stop_time = "aborted", "None"
+    return ""
+
+
+@pytest.mark.parametrize("algorithm", [RUN, ABORT])
+@pytest.mark.parametrize("end", ["starts", "its turn passes", "its turn does not come"])
+def test_a_cancel_in_the_queue_tells_the_truth(fake, job, monkeypatch, algorithm, end):
+    monkeypatch.setattr(watch, "STARTS_WITHIN", 0.3)
+    monkeypatch.setattr(watch, "ABORT_WITHIN", 1.0 if end == "its turn does not come" else 60.0)
+    fake.calculations[1] = FakeCalculation(1, "executing")
+    queued = FakeCalculation(2, "submitted", aborting=marked)
+
+    def started(request):
+        fake.calculations[2] = queued
+        return json_answer({"job_id": 2})
+
+    fake.answers[POST] = started
+    fake.calculations[2] = queued
+    feedback = Recorder()
+    waiting = "Calculation 2 is aborted, but was queued and may still start when calculation 1 ends"
+
+    def first_ends() -> None:
+        if end == "its turn does not come":
+            return
+        fake.calculations[1].status = "complete"
+        if end == "starts":
+            queued.status, queued.aborting = "executing", killed
+
+    looks = lambda: fake.count("GET", "/v1/calc/2/status") > 2  # noqa: E731
+    cancel = When(lambda: algorithm == RUN and looks(), feedback.cancel)
+    ends = When(lambda: feedback.has(waiting), first_ends)
+    given = {"JOB": job} if algorithm == RUN else {"CALCULATION_ID": 2}
+    begin = time.monotonic()
+    if algorithm == ABORT and end != "its turn does not come":
+        done = call(ABORT, feedback, SERVER=fake.url, **given)
+        assert done.results["STATUS"] == "aborted"
+    else:
+        message = failing(algorithm, feedback, SERVER=fake.url, **given)
+        expected = {
+            "starts": "Calculation 2 aborted: cancelled by the user.",
+            "its turn passes": "Calculation 2 aborted: cancelled by the user.",
+            "its turn does not come": f"{waiting}; run Abort Calculation again.",
+        }
+        assert message == expected[end]
+    assert ends.at
+    assert time.monotonic() - begin > (1.0 if end == "its turn does not come" else 0.0)
+    assert bool(cancel.at) == (algorithm == RUN)
+    aborts = fake.count("POST", "/v1/calc/2/abort")
+    assert (queued.status, aborts) == (("failed", 2) if end == "starts" else ("aborted", 1))
+    assert fake.calculations[1].status in ("complete", "executing")
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+def test_one_that_is_only_marked_as_aborted_can_be_aborted_again(fake, monkeypatch):
+    """As the advice says; one that has ended cannot (test_hide_delete_abort.py)."""
+    monkeypatch.setattr(watch, "STARTS_WITHIN", 0.1)
+    fake.calculations[1] = FakeCalculation(1, "aborted", stop_time="None")
+    done = call(ABORT, SERVER=fake.url, CALCULATION_ID=1)
+    assert done.results["STATUS"] == "aborted"
+    assert fake.count("POST", "/v1/calc/1/abort") == 0
 
 
 # --- algorithms that ask once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,13 +11,14 @@ import sys
 import threading
 
 import pytest
-from steering import call, failing
+from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program, wait_until
+from steering import Recorder, When, call, failing
 
 from oq_processing import connections, profile
 from oq_processing.algorithms.ownengine import INSTALLER
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
-from oq_processing.engine.errors import LocalEngineError
+from oq_processing.engine.errors import EngineError, LocalEngineError
 
 START = "openquake:startlocalengine"
 STOP = "openquake:stoplocalengine"
@@ -33,7 +35,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
     yield tmp_path / "openquake-qgis"
-    local.stop_own()
+    end_all(tmp_path / "openquake-qgis")
 
 
 def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypatch):
@@ -71,7 +73,6 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
     assert own.engine_version() == "3.26.2"
     assert call(STOP, ABORT_RUNNING=True).results == started.results
     assert local.recorded() is None
-    assert not (home / local.STATE).exists()
     assert connections.resolve("", "").reason == "default"
     assert failing(
         "openquake:listoutputs", CALCULATION_ID=1, SERVER=url, OUTPUT="memory:"
@@ -134,13 +135,88 @@ def test_two_start_at_once_and_one_after_a_crash(home, oq):
     os.killpg(record.pid, signal.SIGKILL)
     os.waitpid(record.pid, 0)
     assert local.recorded() is None
+
+    # a starter that is killed itself leaves the engine to the next one
+    assert killed_starter(oq, home) == -signal.SIGKILL
+    starting = local.recorded()
+    assert starting.is_starting
     second, was_there = local.start_own(oq)
-    assert not was_there
+    assert was_there
+    assert (second.pid, second.version) == (starting.pid, "3.26.2")
     assert second.pid != record.pid
     assert EngineClient(second.url).engine_version() == "3.26.2"
+    assert {os.getpgid(pid) for pid in processes_of(home)} == {second.pid}
 
 
-@pytest.mark.parametrize("about", ["a later process", "no process", "no record", "not whole"])
+@pytest.fixture
+def starting(home, tmp_path):
+    """An engine that is starting while the program that began to start it was killed."""
+    oq = program(tmp_path / "oq", SLOW_ENGINE)
+    killed_starter(oq, home)
+    return local.recorded()
+
+
+def test_nothing_goes_to_another_server_while_the_local_engine_is_starting(
+    registry, home, starting, tmp_path
+):
+    found = connections.resolve("", "")
+    assert (found.url, found.reason, found.starting) == (starting.url, "local engine", True)
+    message = failing("openquake:listoutputs", CALCULATION_ID=1, OUTPUT="memory:")
+    assert message == (
+        f"Your local engine at {starting.url} is still starting. Try again in some seconds, "
+        "or run Start Local Engine, which waits for it."
+    )
+    # a run waits for it, whatever the options say
+    ini = tmp_path / "job.ini"
+    ini.write_text("[general]\ndescription = A test\ncalculation_mode = classical\n")
+    feedback = Recorder()
+    waits = f"Waiting for your local engine, which is starting at {starting.url}"
+    when = When(lambda: feedback.has(waits), (home / "ready").touch)
+    failing("openquake:runcalculation", feedback, JOB=str(ini))
+    assert when.at
+    assert feedback.has("Uploading the job")
+    assert feedback.texts("warning") == []
+    assert not connections.resolve("", "").starting
+    assert processes_of(home) == [starting.pid]
+
+
+def test_stop_ends_one_that_is_starting(registry, home, starting):
+    stopped = call(STOP)
+    assert stopped.results == {"SERVER": starting.url, "VERSION": ""}
+    assert stopped.feedback.has(f"OpenQuake Engine that was starting at {starting.url} is stopped")
+    assert processes_of(home) == []
+
+
+def test_stop_asks_one_that_has_come_up_meanwhile(registry, home, starting):
+    """Its starter was killed: the record does not say that it may be calculating."""
+    (home / "calculations.json").write_text('[{"id": 1, "status": "executing"}]')
+    (home / "ready").touch()
+    wait_until(lambda: answers(starting.url))
+    assert local.recorded().is_starting
+    assert failing(STOP).startswith(f"Calculation 1 still run at {starting.url}; ")
+    assert processes_of(home) == [starting.pid]
+    call(STOP, ABORT_RUNNING=True)
+    assert processes_of(home) == []
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(EngineError):
+        return bool(EngineClient(url).engine_version())
+    return False
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "a later process",
+        "no process",
+        "no record",
+        "not whole",
+        "infinite",
+        "of another type",
+        "too large",
+    ],
+)
 def test_a_stale_record_is_none(home, about, server):
     home.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
@@ -148,6 +224,8 @@ def test_a_stale_record_is_none(home, about, server):
         text = json.dumps(
             {"pid": pid, "mark": "boot 1", "port": 1, "url": server.url, "version": "3.26.2"}
         )
+        pids = {"infinite": "Infinity", "of another type": '"1"', "too large": "1" + 30 * "0"}
+        text = text.replace(str(pid), pids.get(about, str(pid)))
         if about == "no record":
             text = "[]"
         (home / local.STATE).write_text(text[: 20 if about == "not whole" else None])

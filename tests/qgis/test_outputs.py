@@ -239,6 +239,7 @@ def test_a_download_that_always_breaks_is_an_error_and_no_file(fake, tmp_path):
         (Answer(403), "wants a login"),
         (html_answer(502, "Bad Gateway"), "answered HTTP 502: Bad Gateway"),
         (Answer(0, drop="reset"), "broke"),
+        (Answer(204), "answered HTTP 204 in place of the file (calc/result/7)"),
     ],
 )
 def test_what_is_refused_is_not_asked_again(fake, tmp_path, answer, words):
