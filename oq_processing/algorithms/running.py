@@ -22,6 +22,7 @@ from ..engine.errors import (
     SubmissionUnknown,
     Unreachable,
 )
+from ..engine.files import SUFFIX, part_of, resolved
 from ..engine.wait import Wait
 from ..engine.watch import abort, check_succeeded, follow, refusal
 from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
@@ -41,27 +42,31 @@ NO_DESCRIPTION = "no description"
 class LogFile:
     """The whole log in a file, which appears under its name only when it is complete.
 
-    A log that broke off stays beside it, with ``.part`` at the end of its name.
+    A log that broke off stays beside it as ``kept``, with ``.part`` at the end of its name.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._target = self._part = path or Path()
         self.problem = ""
         self._file: IO[str] | None = None
         self._seen: dict[int, int] = {}
         self._whole = False
 
     @property
-    def part(self) -> Path:
-        """Where the log grows."""
-        return self.path.with_name(self.path.name + ".part")
+    def kept(self) -> Path:
+        """Where a log stays that broke off."""
+        return self._target.with_name(self._target.name + SUFFIX)
 
     def __enter__(self) -> LogFile:
         if self.path is not None:
             if self.path.is_dir():
                 raise EngineError(f"The log file {self.path} cannot be written (it is a folder).")
             try:
-                self._file = self.part.open("w", encoding="utf-8")
+                self._target = resolved(self.path)
+                # several runs may be given the same file
+                self._part = part_of(self._target)
+                self._file = self._part.open("w", encoding="utf-8")
             except OSError as error:
                 raise EngineError(
                     f"The log file {self.path} cannot be written ({error.strerror})."
@@ -75,13 +80,14 @@ class LogFile:
             self._file.close()
         except OSError as error:
             self.problem = self.problem or self._problem(error)
-        if self._whole and not self.problem:
-            try:
-                self.part.replace(self.path)
-            except OSError as error:
-                self.problem = self._problem(error)
-        elif not self._seen:
-            self.part.unlink(missing_ok=True)
+        whole = self._whole and not self.problem
+        try:
+            if whole or self._seen:
+                self._part.replace(self._target if whole else self.kept)
+            else:
+                self._part.unlink(missing_ok=True)
+        except OSError as error:
+            self.problem = self.problem or self._problem(error)
 
     def write(self, calculation_id: int, records: Sequence[LogRecord]) -> None:
         """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""
