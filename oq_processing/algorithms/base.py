@@ -17,7 +17,7 @@ from ..engine.client import EngineClient, version_note
 from ..engine.errors import EngineError, Unreachable
 from ..engine.transport import Transport
 from .ownengine import start_own
-from .parameters import AUTHCFG, SERVER, read_text
+from .parameters import AUTHCFG, SERVER, check_sinks, read_text
 from .reporter import Reporter
 
 HELP_URL = "https://github.com/openquake-qgis/oq-processing#readme"
@@ -89,6 +89,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters, context):
         try:
+            check_sinks(self, parameters, context)
             self.validate(parameters, context)
         except EngineError as error:
             return False, str(error)
@@ -96,6 +97,7 @@ class BaseAlgorithm(QgsProcessingAlgorithm):
 
     def prepareAlgorithm(self, parameters, context, feedback) -> bool:
         try:
+            check_sinks(self, parameters, context)
             self._request = self.validate(parameters, context)
         except EngineError as error:
             raise QgsProcessingException(str(error)) from error

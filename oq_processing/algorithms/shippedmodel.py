@@ -11,7 +11,9 @@ from qgis.core import (
     QgsProcessingOutputString,
 )
 
+from ..engine.errors import EngineError
 from .base import HELP_URL, tr
+from .parameters import check_sinks
 
 FOLDER = Path(__file__).parent.parent / "models"
 GROUP = "Models"
@@ -54,6 +56,14 @@ class ShippedModel(QgsProcessingModelAlgorithm):
                 copy = _copy(source, name, output.description())
                 if copy is not None and name not in declared:
                     self.addOutput(copy)
+
+    def checkParameterValues(self, parameters, context):
+        try:
+            # its steps would only refuse them when their turn comes
+            check_sinks(self, parameters, context)
+        except EngineError as error:
+            return False, str(error)
+        return super().checkParameterValues(parameters, context)
 
     def name(self) -> str:
         return self._path.stem
