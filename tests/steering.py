@@ -82,10 +82,15 @@ def plain(value):
     return None if value == NULL else value
 
 
-def call(algorithm: str, feedback: Recorder | None = None, **parameters) -> Done:
+def call(
+    algorithm: str,
+    feedback: Recorder | None = None,
+    context: QgsProcessingContext | None = None,
+    **parameters,
+) -> Done:
     """Run on this thread, as scripts and qgis_process do; raise what the algorithm raises."""
     feedback = feedback or Recorder()
-    context = QgsProcessingContext()
+    context = context or QgsProcessingContext()
     found = QgsApplication.processingRegistry().algorithmById(algorithm)
     fits, reason = found.checkParameterValues(parameters, context)
     if not fits:

@@ -18,7 +18,7 @@ from ..engine.errors import Unreachable
 from ..engine.transport import Transport
 from .guard import Guarded
 from .ownengine import start_own
-from .parameters import AUTHCFG, SERVER, read_text
+from .parameters import AUTHCFG, SERVER, check_sinks, read_text
 from .reporter import Reporter
 
 HELP_PAGES = Path(__file__).absolute().parent.parent / "help"
@@ -99,10 +99,12 @@ class BaseAlgorithm(Guarded, QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def checkParameterValues(self, parameters, context):
+        check_sinks(self, parameters, context)
         self.validate(parameters, context)
         return super().checkParameterValues(parameters, context)
 
     def prepareAlgorithm(self, parameters, context, feedback) -> bool:
+        check_sinks(self, parameters, context)
         self._request = self.validate(parameters, context)
         return True
 

@@ -17,7 +17,6 @@ from .parameters import (
     CALCULATION_ID,
     id_parameter,
     read_id,
-    refuse_dead_layer,
     server_parameters,
 )
 from .reporter import Reporter
@@ -50,7 +49,6 @@ class CalculationParameters(OpenQuakeAlgorithm):
         )
 
     def validate(self, parameters, context) -> int:
-        refuse_dead_layer(parameters.get(OUTPUT), context)
         return read_id(self, parameters, CALCULATION_ID, context)
 
     def execute(

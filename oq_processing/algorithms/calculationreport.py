@@ -9,6 +9,7 @@ from qgis.core import QgsProcessingParameterFileDestination
 
 from ..engine.client import MAX_ANSWER, EngineClient
 from ..engine.errors import EngineError, InvalidOutput
+from ..engine.files import replacing
 from ..outputs.catalogue import find_output
 from ..outputs.report import to_html
 from .base import OpenQuakeAlgorithm, tr
@@ -69,11 +70,9 @@ class CalculationReport(OpenQuakeAlgorithm):
             if client.export(output, "rst", source).size > MAX_ANSWER:
                 raise InvalidOutput("The report is too long to be one; Download Output gets it.")
             page = to_html(source.read_text(encoding="utf-8", errors="replace"))
-        part = target.with_name(target.name + ".part")
         try:
-            part.write_text(page, encoding="utf-8")
-            part.replace(target)
+            with replacing(target) as part:
+                part.write_text(page, encoding="utf-8")
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise EngineError(f"{target} cannot be written ({error.strerror}).") from error
         return {OUTPUT: str(target)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from qgis.core import (
 
 from ..engine.client import Download, EngineClient, Progress
 from ..engine.errors import EngineError, InvalidChoice
+from ..engine.files import PREFIX, part_of
 from ..outputs.catalogue import find_output
 from .base import OpenQuakeAlgorithm, tr
 from .parameters import (
@@ -108,7 +108,7 @@ class DownloadOutput(OpenQuakeAlgorithm):
             request.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EngineError(f"{request.folder} cannot be made ({error.strerror}).") from error
-        target = request.folder / f".openquake-{number}-{uuid.uuid4().hex}"
+        target = part_of(request.folder / f"{PREFIX}{number}")
         report.phase(f"Downloading {request.output_type} of calculation {number}")
         try:
             download = fetch(target, report.span(0, 99))

@@ -38,7 +38,6 @@ from .parameters import (
     id_parameter,
     read_id,
     read_text,
-    refuse_dead_layer,
     server_parameters,
     text_parameter,
     with_help,
@@ -162,7 +161,6 @@ class JoinByTag(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
 
     def validate(self, parameters, context) -> JoinRequest:
-        refuse_dead_layer(parameters.get(OUTPUT), context)
         chosen = read_style(self, parameters, context)
         zones = read_layer(self, parameters, ZONES, context, POLYGONS_WANTED)
         names = [field.name() for field in zones.fields()]

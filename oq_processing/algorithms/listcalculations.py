@@ -28,7 +28,6 @@ from .parameters import (
     read_flag,
     read_integer,
     read_text,
-    refuse_dead_layer,
     server_parameters,
     text_parameter,
     with_help,
@@ -129,7 +128,6 @@ class ListCalculations(OpenQuakeAlgorithm):
         def text(name: str) -> str:
             return read_text(self, parameters, name, context)
 
-        refuse_dead_layer(parameters.get(OUTPUT), context)
         limit = read_integer(self, parameters, "LIMIT", context)
         if limit is not None and limit < 0:
             raise InvalidParameter(f"LIMIT must be 0 (all) or more, not {limit}.")

@@ -19,7 +19,6 @@ from .parameters import (
     SERVER,
     id_parameter,
     read_id,
-    refuse_dead_layer,
     server_parameters,
 )
 from .reporter import Reporter
@@ -64,7 +63,6 @@ class ListOutputs(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
 
     def validate(self, parameters, context) -> int:
-        refuse_dead_layer(parameters.get(OUTPUT), context)
         return read_id(self, parameters, CALCULATION_ID, context)
 
     def execute(

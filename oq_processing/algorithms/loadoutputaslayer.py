@@ -37,7 +37,6 @@ from .parameters import (
     read_id,
     read_text,
     read_word,
-    refuse_dead_layer,
     server_parameters,
     text_parameter,
     with_help,
@@ -167,8 +166,6 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputNumber(CELL_HEIGHT, tr("Height of a cell")))
 
     def validate(self, parameters, context) -> LoadRequest:
-        for name in (OUTPUT, OUTPUT_LINES):
-            refuse_dead_layer(parameters.get(name), context)
         chosen = read_style(self, parameters, context)
         return LoadRequest(
             calculation_id=read_id(self, parameters, CALCULATION_ID, context),

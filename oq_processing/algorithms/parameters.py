@@ -16,15 +16,16 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCsException,
     QgsExpression,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterAuthConfig,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterFeatureSink,
     QgsProcessingParameterNumber,
     QgsProcessingParameterString,
     QgsProperty,
 )
 
 from ..engine.errors import EngineError
+from ..layers.destination import Destination, destination
 
 SERVER = "SERVER"
 AUTHCFG = "AUTHCFG"
@@ -244,22 +245,37 @@ def read_word(algorithm, parameters: dict, name: str, context, words: tuple[str,
     return text
 
 
-def refuse_dead_layer(value, context=None) -> None:
-    """Refuse what no layer can be written to, and a layer in memory that dies with the process.
+def check_sinks(algorithm, parameters: dict, context) -> None:
+    """Refuse what no layer can be written to, and two layers at the same place.
 
-    In ``qgis_process`` success would be a lie for the latter. Between the steps of a model it lives
-    as long as it is needed.
+    Raises :class:`EngineError`, before anything is fetched or touched.
     """
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink.staticValue()
-    if isinstance(value, str) and ":" not in value[2:]:  # beyond a drive's: a provider's
-        _path("The output", value)
-    if QgsApplication.platform() != "qgis_process":
+    taken: list[Destination] = []
+    for definition in algorithm.parameterDefinitions():
+        if not isinstance(definition, QgsProcessingParameterFeatureSink):
+            continue
+        place = destination(parameters.get(definition.name()), definition, context)
+        if place.path is None:
+            _refuse_dead_layer(place.text, definition.name(), context)
+            continue
+        _path(definition.name(), str(place.path))
+        if any(map(place.overwrites, taken)):
+            raise InvalidParameter(
+                f"{definition.description()} ({definition.name()}) would overwrite another layer "
+                f"of the same run: “{place.text}”. Choose another file or table."
+            )
+        taken.append(place)
+
+
+def _refuse_dead_layer(text: str, name: str, context) -> None:
+    """Refuse a layer in memory where it dies with the process and success would be a lie.
+
+    Between the steps of a model it lives as long as it is needed.
+    """
+    in_memory = text.startswith("memory:")
+    if QgsApplication.platform() != "qgis_process" or not (in_memory or text == "TEMPORARY_OUTPUT"):
         return
-    in_memory = str(value).startswith("memory:")
-    if in_memory and context is not None and context.expressionContext().hasVariable("model_name"):
-        return
-    if value == "TEMPORARY_OUTPUT" or in_memory:
+    if not (in_memory and context.expressionContext().hasVariable("model_name")):
         raise InvalidParameter(
-            "A temporary layer is gone when qgis_process ends; give a file: OUTPUT=file.gpkg."
+            f"A temporary layer is gone when qgis_process ends; give a file: {name}=file.gpkg."
         )

@@ -19,6 +19,7 @@ from .. import profile
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
+from ..engine.files import replacing
 from ..outputs import catalogue
 from ..outputs.choices import Choices
 from ..outputs.source import Source
@@ -32,7 +33,6 @@ from .parameters import (
     read_point,
     read_target,
     read_text,
-    refuse_dead_layer,
     server_parameters,
     text_parameter,
     with_help,
@@ -139,7 +139,6 @@ class PlotOutput(OpenQuakeAlgorithm):
     def validate(self, parameters, context) -> PlotRequest:
         from ..outputs.plots import Place  # not before it is needed
 
-        refuse_dead_layer(parameters.get(DATA), context)
         output = read_target(self, parameters, OUTPUT, context)
         if output is None:
             raise InvalidParameter("Give a file for the picture: OUTPUT=plot.png.")
@@ -185,25 +184,23 @@ class PlotOutput(OpenQuakeAlgorithm):
         report.phase(f"Drawing {plot.title}")
         report.wait.check()
         results = {}
-        # beside the picture that may be there: it stays until the new one is whole
-        part = request.output.with_name(f".{request.output.name}.part")
         try:
-            figure.draw(
-                plot,
-                part,
-                request.output.suffix.lower().lstrip("."),
-                json.dumps(provenance, ensure_ascii=False, default=str),
-            )
-            if parameters.get(DATA):
-                table = replace(plot.table, provenance=provenance)
-                results[DATA] = write_table(self, parameters, DATA, context, report, client, table)
-            part.replace(request.output)
+            with replacing(request.output) as part:
+                figure.draw(
+                    plot,
+                    part,
+                    request.output.suffix.lower().lstrip("."),
+                    json.dumps(provenance, ensure_ascii=False, default=str),
+                )
+                if parameters.get(DATA):
+                    table = replace(plot.table, provenance=provenance)
+                    results[DATA] = write_table(
+                        self, parameters, DATA, context, report, client, table
+                    )
         except OSError as error:
             raise EngineError(
                 f"{request.output} cannot be written ({error.strerror or error})."
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
         report.info(f"{plot.title}: {request.output}")
         return {OUTPUT: str(request.output), **results}
 

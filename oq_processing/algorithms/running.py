@@ -23,8 +23,10 @@ from ..engine.errors import (
     SubmissionUnknown,
     Unreachable,
 )
+from ..engine.files import SUFFIX, part_of, resolved
 from ..engine.wait import Wait
 from ..engine.watch import Identity, abort, check_succeeded, follow, refusal
+from .guard import internal_error
 from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
 from .reporter import Reporter, SecondInterrupt, serve_events
 
@@ -59,7 +61,8 @@ def naming(calculation_id: int = 0, state: str = UNKNOWN) -> Iterator[Known]:
         raise  # they name it
     except Exception as error:
         begin = f"Calculation {known.calculation_id}"
-        reason = str(error) if isinstance(error, EngineError) else f"unexpected error {error!r}."
+        expected = isinstance(error, EngineError)
+        reason = str(error) if expected else internal_error("the plugin", error)
         named = known.state != UNKNOWN and reason.startswith(begin)
         if named or not known.calculation_id:
             raise
@@ -69,28 +72,32 @@ def naming(calculation_id: int = 0, state: str = UNKNOWN) -> Iterator[Known]:
 class LogFile:
     """The whole log in a file, which appears under its name only when it is complete.
 
-    A log that broke off stays beside it, with ``.part`` at the end of its name.
+    A log that broke off stays beside it as ``kept``, with ``.part`` at the end of its name.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._target = self._part = path or Path()
         self.problem = ""
         self._file: IO[str] | None = None
         self._seen: dict[int, int] = {}
         self._whole = False
 
     @property
-    def part(self) -> Path:
-        """Where the log grows."""
-        return self.path.with_name(self.path.name + ".part")
+    def kept(self) -> Path:
+        """Where a log stays that broke off."""
+        return self._target.with_name(self._target.name + SUFFIX)
 
     def __enter__(self) -> LogFile:
         if self.path is not None:
             if self.path.is_dir():
                 raise EngineError(f"The log file {self.path} cannot be written (it is a folder).")
             try:
+                self._target = resolved(self.path)
+                # several runs may be given the same file
+                self._part = part_of(self._target)
                 # what cannot be encoded must not end a run
-                self._file = self.part.open("w", encoding="utf-8", errors="backslashreplace")
+                self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
             except OSError as error:
                 raise EngineError(
                     f"The log file {self.path} cannot be written ({error.strerror})."
@@ -104,14 +111,14 @@ class LogFile:
             self._file.close()
         except OSError as error:
             self.problem = self.problem or self._problem(error)
-        if self._whole and not self.problem:
-            try:
-                self.part.replace(self.path)
-            except OSError as error:
-                self.problem = self._problem(error)
-        elif not self._seen:
-            with suppress(OSError):
-                self.part.unlink(missing_ok=True)
+        whole = self._whole and not self.problem
+        try:
+            if whole or self._seen:
+                self._part.replace(self._target if whole else self.kept)
+            else:
+                self._part.unlink(missing_ok=True)
+        except OSError as error:
+            self.problem = self.problem or self._problem(error)
 
     def write(self, calculation_id: int, records: Sequence[LogRecord]) -> None:
         """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""

@@ -13,6 +13,7 @@ from qgis.core import (
 
 from .base import help_url, tr
 from .guard import Guarded
+from .parameters import check_sinks
 
 FOLDER = Path(__file__).parent.parent / "models"
 GROUP = "Models"
@@ -55,6 +56,11 @@ class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
                 copy = _copy(source, name, output.description())
                 if copy is not None and name not in declared:
                     self.addOutput(copy)
+
+    def checkParameterValues(self, parameters, context):
+        # its steps would only refuse them when their turn comes
+        check_sinks(self, parameters, context)
+        return super().checkParameterValues(parameters, context)
 
     def name(self) -> str:
         return self._path.stem

@@ -32,7 +32,7 @@ from ..outputs.quantities import kind_label
 from ..outputs.styles import LOSS_RAMP
 from ..outputs.table import INTEGER, POLYGON, REAL, Column, Style, Table
 from .base import BaseAlgorithm, tr
-from .parameters import refuse_dead_layer, with_help
+from .parameters import with_help
 from .reporter import Reporter
 from .styling import read_style, style_parameters
 from .zones import (
@@ -137,7 +137,6 @@ class SumByZone(BaseAlgorithm):
         self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
 
     def validate(self, parameters, context) -> SumRequest:
-        refuse_dead_layer(parameters.get(OUTPUT), context)
         points = read_layer(self, parameters, INPUT, context, POINTS_WANTED)
         zones = read_layer(self, parameters, ZONES, context, POLYGONS_WANTED)
         about = _about(parameters.get(INPUT), context)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Callable
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsDataSourceUri,
     QgsFeature,
     QgsFeatureSink,
     QgsGeometry,
     QgsPointXY,
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingOutputLayerDefinition,
     QgsProperty,
     QgsVectorFileWriter,
@@ -28,8 +27,12 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDateTime
 
 from ..engine.errors import EngineError
+from ..engine.files import disk_is_full
 from ..outputs.table import DATETIME, LINE, POINT, POLYGON, Column, Table
+from .destination import Destination, destination
 from .fields import fields_of
+from .geopackage import first_table, reason_of
+from .staging import DATABASES, STAGING, Staging, existing, staged
 
 _WKB_TYPES = {
     POINT: QgsWkbTypes.Type.Point,
@@ -66,64 +69,183 @@ def write(
 
     ``finish`` gets the layer and the position of the table's first column before a file takes its
     place, to store style and metadata with it. ``progress`` gets 0..1 and may raise to break off.
-    A file appears under its name only when it is whole; one that was there before stays until then.
+    A file or table appears under its name only when it is whole; an existing one stays until then.
     Raises :class:`EngineError` when something could not be written; nothing is left behind then.
     """
     fields, renamed = fields_of(table)
     if wkb_type is None:
         wkb_type = _WKB_TYPES.get(table.geometry, QgsWkbTypes.Type.NoGeometry)
         wkb_type = QgsWkbTypes.multiType(wkb_type) if table.multi else wkb_type
+    has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
     if crs is None:
-        has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
         crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
+    place = destination(parameters.get(name), algorithm.parameterDefinition(name), context)
+    if not has_geometry and place.path and _driver(place.path) == "ESRI Shapefile":
+        raise EngineError(
+            f"{place.text} cannot be a shapefile: the table has no geometry. "
+            "Choose another format, such as .gpkg, .xlsx or .csv."
+        )
+    output = _Output(table, place, context)
 
-    def fill(given: dict, staged: bool) -> str:
-        sink, destination = algorithm.parameterAsSink(given, name, context, fields, wkb_type, crs)
-        if sink is None:
-            raise EngineError(f"{_shown(given[name], context)} cannot be written as a layer.")
+    def write_all(staging: Staging) -> str:
+        given = dict(parameters)
+        if staging.sink is not None:
+            given[name] = _with_destination(parameters[name], staging)
+        sink, written = _sink(algorithm, given, name, context, (fields, wkb_type, crs), place)
         failure = None
         try:
-            _write_rows(sink, table, fields, progress)
+            _write_rows(sink, table, fields, progress, output)
         except EngineError as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
         if failure is not None:
-            with _spoiled(destination) if staged else contextlib.nullcontext():
+            with _spoiled(written) if place.path and not place.table else contextlib.nullcontext():
                 del sink
             raise failure
-        # only deleting it flushes the rest to the file
-        del sink
-        return destination
+        with output.watched():
+            # only deleting it flushes the rest to the file
+            del sink
+        staging.written = existing(written)
+        layer = output.open(staging.written)
+        first, changed = output.check(layer, fields)
+        renamed.extend(changed)
+        finish(layer, first)
+        if place.path is not None:
+            # its connection ends before the file or table gets its name
+            del layer
+            output.check_stored(staging.written)
+        return written
 
-    with _staged(parameters, name, context) as (given, move):
-        destination = fill(given, move is not _stay)
-        layer = _open(destination, context, table)
-        first = layer.fields().count() - len(table.columns)
+    with staged(place) as staging:
+        written = _released(write_all, staging)
+    try:
+        layer = output.open(staging.written)
+    except EngineError as error:
+        raise EngineError(
+            f"{place.name} was written, but another program has changed it since."
+        ) from error
+    if place.path is not None:
+        layer.loadDefaultMetadata()  # QGIS itself finds those of databases only
+        details = context.layersToLoadOnCompletion()
+        if written in details:
+            details[staging.written] = details.pop(written)
+            context.setLayersToLoadOnCompletion(details)
+    return Written(staging.written, layer, renamed)
+
+
+@dataclass
+class _Output:
+    """A table on its way to its place, and the ways to find out whether it has arrived there.
+
+    ``trouble`` is what GDAL reported while nobody looked at its answers.
+    """
+
+    table: Table
+    place: Destination
+    context: QgsProcessingContext
+    trouble: str = ""
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Keep the first failure that GDAL reports within the bodies."""
+        from osgeo import gdal
+
+        def keep(kind: int, _: int, message: str) -> None:
+            if kind >= gdal.CE_Failure:
+                self.trouble = self.trouble or message
+
+        gdal.PushErrorHandler(keep)
+        try:
+            yield
+        finally:
+            gdal.PopErrorHandler()
+
+    def failure(self, what: str, reason: str = "", advice: str = "") -> EngineError:
+        """Return an error that says why, as far as the system and GDAL know it."""
+        # without the folder of what is not complete yet
+        reason = re.sub(rf"{STAGING}|\(OGR error: \)", "", reason or self.trouble)
+        reason = reason_of(reason)
+        if self.place.path is not None:
+            folder = self.place.path.parent.absolute()
+            if disk_is_full(folder, reason):
+                return EngineError(f"{what}: the disk of {folder} is full.")
+        return EngineError(f"{what}{f' ({reason})' if reason else ''}.{advice}")
+
+    def open(self, written: str) -> QgsVectorLayer:
+        """Return the layer that was written; raises :class:`EngineError` if it cannot be read."""
+        layer = self.context.temporaryLayerStore().mapLayer(written)
+        if layer is None:
+            # the full source: without the layer's name a style is stored for nobody
+            source = written
+            path = Path(written)
+            if path.suffix.lower() in DATABASES and "|" not in written:
+                source = f"{written}|layername={first_table(path) or path.stem}"
+            with self.watched():
+                layer = QgsVectorLayer(source, self.table.title, "ogr")
+        if not layer.isValid():
+            advice = " If its format cannot hold this table, choose another, such as .gpkg."
+            raise self.failure(
+                f"{self.place.name} could not be written: QGIS cannot read it again",
+                advice="" if ".gpkg" in written.lower() else advice,
+            )
+        return layer
+
+    def check(self, layer: QgsVectorLayer, fields) -> tuple[int, list[str]]:
+        """Return the position of the first column, and a sentence for each changed name.
+
+        Raises :class:`EngineError` where columns or rows are missing.
+        """
+        columns, rows, text = len(self.table.columns), self.table.rows, self.place.text
+        first = layer.fields().count() - columns
         if first < 0:
             raise EngineError(
-                f"{_shown(parameters[name], context)} has {layer.fields().count()} of "
-                f"{len(table.columns)} columns; the format cannot hold them."
+                f"{text} has {layer.fields().count()} of {columns} columns; "
+                "the format cannot hold them."
             )
-        if layer.featureCount() != table.rows:
-            raise EngineError(
-                f"{layer.featureCount()} of {table.rows} rows were written to "
-                f"{_shown(parameters[name], context)}; the format cannot hold them."
-            )
+        if layer.featureCount() != rows:
+            found = f"{layer.featureCount()} of {rows} rows were written to {text}"
+            if self.trouble:
+                raise self.failure(found)
+            raise EngineError(f"{found}; the format cannot hold them.")
         stored = [field.name() for field in layer.fields()][first:]
-        renamed += [
+        return first, [
             f"The column “{asked.name()}” is stored as “{got}”: the format cannot hold its name."
             for asked, got in zip(fields, stored)
             if asked.name() != got
         ]
-        finish(layer, first)
-        if move is not _stay:
-            # its connection ends before the file gets another name
-            del layer
-            _check_stored(destination, context, table)
-            destination = move(destination)
-            layer = _open(destination, context, table)
-            layer.loadDefaultMetadata()  # QGIS itself finds those of databases only
-    return Written(destination, layer, renamed)
+
+    def check_stored(self, written: str) -> None:
+        """Fail if what was stored with the rows is missing: nothing else reports a full disk."""
+        layer = self.open(written)
+        layer.loadDefaultMetadata()
+        title = layer.metadata().title()
+        if layer.featureCount() != self.table.rows or title != self.table.title:
+            raise self.failure(
+                f"{self.place.name} could not be written whole, with its style and origin"
+            )
+
+
+def _released(work: Callable, *arguments):
+    """Call ``work``; layers and sinks of its frames, which hold a file or table, end with it."""
+    try:
+        return work(*arguments)
+    except EngineError as error:
+        failure = error.with_traceback(None)
+    raise failure
+
+
+def _sink(
+    algorithm, parameters: dict, name: str, context, form: tuple, place: Destination
+) -> tuple:
+    """Return a sink for fields, geometry type and reference system, and its destination."""
+    try:
+        sink, written = algorithm.parameterAsSink(parameters, name, context, *form)
+    except QgsProcessingException as error:
+        reason = str(error).partition(": ")[2]  # after the name that it is written under
+        raise EngineError(f"{place.text} cannot be written as a layer ({reason}).") from None
+    if sink is None:
+        raise EngineError(f"{place.text} cannot be written as a layer.")
+    return sink, written
 
 
 @contextlib.contextmanager
@@ -148,18 +270,9 @@ def _spoiled(destination: str) -> Iterator[None]:
         gdal.PopErrorHandler()
 
 
-def _check_stored(destination: str, context: QgsProcessingContext, table: Table) -> None:
-    """Fail if the file does not hold what was stored with it: on a full disk none else says so."""
-    layer = _open(destination, context, table)
-    layer.loadDefaultMetadata()
-    if layer.featureCount() != table.rows or layer.metadata().title() != table.title:
-        raise EngineError(
-            f"{Path(destination).name} could not be written whole, with its style and origin; "
-            "is the disk full?"
-        )
-
-
-def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -> None:
+def _write_rows(
+    sink, table: Table, fields, progress: Callable[[float], None], output: _Output
+) -> None:
     feature = QgsFeature(fields)
     written = 0
     # looked up once: these are called for every row
@@ -174,7 +287,7 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
                 set_geometry(from_xy(point(x, y)))
                 set_attributes(row)
                 if not add(feature, insert):
-                    _refused(sink, written)
+                    _refused(sink, written, output)
                 written += 1
         elif block.wkb is not None:
             for wkb, row in zip(block.wkb, rows):
@@ -184,17 +297,17 @@ def _write_rows(sink, table: Table, fields, progress: Callable[[float], None]) -
                 set_geometry(geometry)
                 set_attributes(row)
                 if not add(feature, insert):
-                    _refused(sink, written)
+                    _refused(sink, written, output)
                 written += 1
         else:
             for row in rows:
                 set_attributes(row)
                 if not add(feature, insert):
-                    _refused(sink, written)
+                    _refused(sink, written, output)
                 written += 1
         progress(written / max(table.rows, 1))
     if not sink.flushBuffer():
-        _refused(sink, written)
+        _refused(sink, written, output)
 
 
 def _rows(columns: Sequence[Column], arrays) -> Iterator[list]:
@@ -225,136 +338,22 @@ def _rows(columns: Sequence[Column], arrays) -> Iterator[list]:
         yield from cells[start : start + FEW_LISTS].tolist()
 
 
-def _refused(sink, written: int) -> None:
-    reason = sink.lastError()
-    raise EngineError(
-        f"The output could not be written beyond row {written}"
-        f"{f' ({reason})' if reason else ''}; is the disk full?"
-    )
+def _refused(sink, written: int, output: _Output) -> None:
+    what = f"The output could not be written beyond row {written}"
+    raise output.failure(what, sink.lastError())
 
 
-def _open(destination: str, context: QgsProcessingContext, table: Table) -> QgsVectorLayer:
-    layer = context.temporaryLayerStore().mapLayer(destination)
-    if layer is None:
-        # the full source: without the layer's name a style is stored for nobody
-        source = destination
-        path = Path(destination)
-        if path.suffix.lower() == ".gpkg" and "|" not in destination:
-            source = f"{destination}|layername={_only_table(path)}"
-        layer = QgsVectorLayer(source, table.title, "ogr")
-    if not layer.isValid():
-        raise EngineError(f"{Path(destination).name} could not be written; is the disk full?")
-    return layer
+def _driver(path: Path) -> str:
+    return QgsVectorFileWriter.driverForExtension(path.suffix)
 
 
-def _only_table(path: Path) -> str:
-    tables = _tables(path)
-    return tables[0] if tables else path.stem
-
-
-def _shown(value, context: QgsProcessingContext) -> str:
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink
-    if isinstance(value, QgsProperty):
-        value = value.valueAsString(context.expressionContext(), "")[0]
-    return str(value)
-
-
-@contextlib.contextmanager
-def _staged(
-    parameters: dict, name: str, context: QgsProcessingContext
-) -> Iterator[tuple[dict, Callable[[str], str]]]:
-    """Give parameters that write beside the wanted file, and the function that moves it there."""
-    wanted = _shown(parameters.get(name), context)
-    if wanted.startswith("ogr:"):
-        with _new_table(QgsDataSourceUri(wanted[len("ogr:") :])):
-            yield parameters, _stay
-        return
-    # as QGIS itself tells a provider from a file; C: is no provider
-    if re.match(r".{3,}?:", wanted) or wanted == "TEMPORARY_OUTPUT" or name not in parameters:
-        yield parameters, _stay
-        return
-    if not QgsVectorFileWriter.driverForExtension(Path(wanted).suffix):
-        wanted += ".gpkg"  # QGIS does so too
-    target = Path(wanted)
-    if not target.parent.is_dir():
-        raise EngineError(f"The folder {target.parent} does not exist.")
-    # without the file's own suffix: GDAL takes any path with .xlsx in it for an archive
-    folder = target.with_name(f".{target.name.replace('.', '_')}.part")
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir()
-    except OSError as error:
-        raise EngineError(f"{target.parent} cannot be written ({error.strerror}).") from error
-    staged = str(folder / target.name)
-
-    def move(destination: str) -> str:
-        details = context.layersToLoadOnCompletion()
-        try:
-            for suffix in ("-wal", "-shm"):
-                # SQLite would play an older file's journal into the new one
-                target.with_name(target.name + suffix).unlink(missing_ok=True)
-            for file in sorted(folder.iterdir()):
-                file.replace(target.with_name(file.name))
-        except OSError as error:
-            raise EngineError(f"{target} cannot be replaced ({error.strerror}).") from error
-        if destination in details:
-            details[str(target)] = details.pop(destination)
-            context.setLayersToLoadOnCompletion(details)
-        return str(target)
-
-    try:
-        yield {**parameters, name: _with_destination(parameters[name], staged)}, move
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _new_table(uri: QgsDataSourceUri) -> Iterator[None]:
-    """Take a table that could not be written whole out of its database again."""
-    path = Path(uri.database())
-    there = path.exists()
-    tables = _tables(path) if there else []
-    try:
-        yield
-    except EngineError:
-        if not there:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        elif uri.table() not in tables:
-            dataset = _dataset(path, update=True)
-            for i in range(dataset.GetLayerCount() if dataset is not None else 0):
-                if dataset.GetLayer(i).GetName() == uri.table():
-                    dataset.DeleteLayer(i)
-                    break
-        raise
-
-
-def _tables(path: Path) -> list[str]:
-    dataset = _dataset(path)
-    if dataset is None:
-        return []
-    return [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())]
-
-
-def _dataset(path: Path, update: bool = False):
-    """Return an open database, None for what is none."""
-    from osgeo import ogr  # 25 ms, which a start of QGIS need not take
-
-    try:
-        return ogr.Open(str(path), int(update))
-    except RuntimeError:  # newer QGIS has GDAL raise it
-        return None
-
-
-def _stay(destination: str) -> str:
-    return destination
-
-
-def _with_destination(value, path: str):
+def _with_destination(value, staging: Staging) -> QgsProcessingOutputLayerDefinition:
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         staged = QgsProcessingOutputLayerDefinition(value)
-        staged.sink = QgsProperty.fromValue(path)
-        return staged
-    return path
+    else:
+        staged = QgsProcessingOutputLayerDefinition()
+    staged.sink = QgsProperty.fromValue(staging.sink)
+    if staging.layer_options:
+        options = {**staged.createOptions, "layerOptions": list(staging.layer_options)}
+        staged.createOptions = options
+    return staged

@@ -16,7 +16,9 @@ from qgis.core import (
     QgsProject,
     QgsVectorLayer,
 )
+from writer import Writer
 
+from oq_processing.layers import metadata, sink, style
 from oq_processing.outputs import catalogue
 
 LOAD = "openquake:loadoutputaslayer"
@@ -128,6 +130,23 @@ def exported(client, tmp_path_factory):
         return members
 
     return read
+
+
+@pytest.fixture
+def write(context):
+    """A function that writes a table through an algorithm that has nothing but a sink."""
+    algorithm = Writer.create(Writer())
+
+    def write(table, output, finish=lambda *_: None, progress=lambda _: None):
+        def describe(layer, first):
+            metadata.describe(layer, table, first)
+            assert (style.store(layer), metadata.store(layer)) == ("", "")
+            finish(layer, first)
+
+        parameters = {"OUTPUT": output}
+        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
+
+    return write
 
 
 @pytest.fixture

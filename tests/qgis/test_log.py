@@ -95,6 +95,23 @@ def test_of_a_long_log_the_end_is_shown_and_where_the_rest_is(fake, target):
     assert stored(target).splitlines() == lines(fake)
 
 
+def test_two_runs_with_one_file_do_not_disturb_each_other(fake, target):
+    """One begins and ends while the other has the file open."""
+    for i in range(130):
+        fake.calculations[1].write(f"line {i}")
+    feedback, inner = Recorder(), []
+
+    def within(text):
+        if text.startswith("The last 50") and not inner:
+            inner.append(fetched(fake, target).results["LINES"])
+
+    feedback.pushInfo = within
+    assert fetched(fake, target, feedback).results["LINES"] == 130
+    assert inner == [130]
+    assert stored(target).splitlines() == lines(fake)
+    assert list(target.parent.iterdir()) == [target]
+
+
 def test_an_empty_log_is_an_empty_file(fake, target):
     assert fetched(fake, target).results["LINES"] == 0
     assert stored(target) == ""

@@ -32,6 +32,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from relay import Relay
 
+from oq_processing.algorithms import running
 from oq_processing.algorithms.running import LogFile
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import LogRecord
@@ -513,7 +514,7 @@ def test_two_ini_run_one_on_top_of_the_other(run, pair, client, tmp_path):
 
 
 def test_the_inis_hazard_id_is_posted_and_a_full_disk_costs_only_the_log(
-    run, pair, hazard, client, tmp_path
+    run, pair, hazard, client, tmp_path, monkeypatch
 ):
     hazard_id = hazard[0]["CALCULATION_ID"]
     folder = tmp_path / "job"
@@ -524,7 +525,8 @@ def test_the_inis_hazard_id_is_posted_and_a_full_disk_costs_only_the_log(
         ("[general]", f"[general]\nhazard_calculation_id = {hazard_id}"),
     )
     log = tmp_path / "log.txt"
-    (tmp_path / "log.txt.part").symlink_to("/dev/full")
+    (tmp_path / "full").symlink_to("/dev/full")
+    monkeypatch.setattr(running, "part_of", lambda _: tmp_path / "full")
     message, feedback = run.failing(JOB=str(ini), LOG=str(log))
     calculation_id = feedback.calculation_id()
     assert message == (
@@ -573,7 +575,7 @@ def test_the_log_is_complete_also_when_the_calculation_failed(failures, client):
     _, feedback, log, *_ = failures
     lines = engine_log(client, feedback.calculation_id())
     assert log.read_text("utf-8") == "".join(f"{line}\n" for line in lines)
-    assert not log.with_name("log.txt.part").exists()
+    assert [path.name for path in log.parent.iterdir()] == ["log.txt"]
     [error] = [line for line in lines if " ERROR " in line.split("]")[0]]
     assert len(error) > 2000
     # a long traceback is shown without its middle: its end is the reason
@@ -605,14 +607,14 @@ def test_a_log_of_which_something_may_be_missing_does_not_get_its_name(hazard, c
         log.write(first_id + 1, [LogRecord("now", "INFO", "main", "the second has begun")])
     assert not path.exists()
     lines = [*engine_log(client, first_id), "[now INFO main] the second has begun"]
-    assert log.part.read_text("utf-8") == "".join(f"{line}\n" for line in lines)
+    assert log.kept.read_text("utf-8") == "".join(f"{line}\n" for line in lines)
 
 
 def test_a_log_that_is_a_folder_is_refused_before_anything_is_sent(run, latin, line, tmp_path):
     message, _ = run.failing(JOB=str(latin), LOG=str(tmp_path), SERVER=line.url)
     assert message == f"The log file {tmp_path} cannot be written (it is a folder)."
     assert line.count(POST) == 0
-    assert not tmp_path.with_name(tmp_path.name + ".part").exists()
+    assert list(tmp_path.parent.glob("*.part")) == []
 
 
 # --- models

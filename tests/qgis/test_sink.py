@@ -1,22 +1,22 @@
 """Writing through sinks: what is whole appears, what is not leaves no trace."""
 
+import re
 import resource
+import shutil
 
 import numpy as np
 import pytest
-from osgeo import ogr
 from qgis.core import (
     QgsGeometry,
-    QgsProcessingAlgorithm,
     QgsProcessingException,
-    QgsProcessingParameterFeatureSink,
     QgsProperty,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import NULL
+from writer import table_of
 
-from oq_processing.engine.errors import Cancelled, EngineError
-from oq_processing.layers import metadata, sink
+from oq_processing.engine.errors import EngineError
+from oq_processing.layers import sink
 from oq_processing.layers.fields import fields_of
 from oq_processing.outputs.table import (
     INTEGER,
@@ -28,49 +28,7 @@ from oq_processing.outputs.table import (
     Column,
     Table,
     blocks_of,
-    point_array,
 )
-
-
-class Writer(QgsProcessingAlgorithm):
-    """An algorithm with nothing but a sink."""
-
-    def name(self):
-        return "writer"
-
-    def displayName(self):  # noqa: N802
-        return "writer"
-
-    def createInstance(self):  # noqa: N802
-        return Writer()
-
-    def initAlgorithm(self, configuration=None):  # noqa: N802
-        self.addParameter(QgsProcessingParameterFeatureSink("OUTPUT", "output"))
-
-
-def table_of(rows=3, geometry=POINT, **columns) -> Table:
-    columns = columns or {"lon": [10.0, 11.0, 12.0], "lat": [0.0, 0.5, 1.0], "v": [1.5, 2.5, 3.5]}
-    arrays = [np.array(values) for values in columns.values()]
-    kinds = {"i": INTEGER, "u": INTEGER, "f": REAL}
-    about = tuple(Column(name, kinds.get(a.dtype.kind, TEXT)) for name, a in zip(columns, arrays))
-    xy = point_array(np.arange(rows), np.arange(rows)) if geometry == POINT else None
-    return Table("a table", about, rows, lambda: blocks_of(arrays, xy), geometry)
-
-
-@pytest.fixture
-def write(context):
-    algorithm = Writer.create(Writer())
-
-    def write(table, output, finish=lambda *_: None, progress=lambda _: None):
-        def describe(layer, first):
-            metadata.describe(layer, table, first)
-            metadata.store(layer)
-            finish(layer, first)
-
-        parameters = {"OUTPUT": output}
-        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
-
-    return write
 
 
 def rows_of(layer, names):
@@ -107,7 +65,7 @@ def test_a_sink_that_refuses_rows(area, tmp_path, monkeypatch):
         return len(written) < 100
 
     monkeypatch.setattr(sink, "_write_rows", _with_sink(sink._write_rows, full))
-    with pytest.raises(QgsProcessingException, match=r"beyond row 99.*is the disk full\?"):
+    with pytest.raises(QgsProcessingException, match=r"beyond row 99\.$"):
         area(OUTPUT=str(tmp_path / "map.gpkg"))
     assert len(written) == 100
     assert files(tmp_path) == before
@@ -129,26 +87,93 @@ def _with_sink(write_rows, add):
     return lambda real, *rest: write_rows(Refusing(real), *rest)
 
 
-@pytest.mark.parametrize("name", ["map.gpkg", "map.geojson", "map.shp", "map.csv"])
-def test_a_full_disk(write, tmp_path, name):
-    before = good_files(tmp_path)
+def large() -> Table:
     values = np.arange(20_000) / 7
-    table = Table(
+    return Table(
         "t",
         (Column("a"), Column("b")),
         len(values),
         lambda: blocks_of([values, values], np.zeros((len(values), 2))),
         POINT,
     )
+
+
+@pytest.fixture
+def no_large_files():
+    """The system refuses what a file would hold beyond 300 kB, as where no space is left."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # the system refuses what a file would hold beyond it, as where no space is left
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
-    try:
-        with pytest.raises(EngineError):
-            write(table, str(tmp_path / name))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("map.gpkg", "disk I/O error"),
+        ("map.geojson", "could not be written"),
+        ("map.shp", "File too large"),
+        ("map.csv", "could not be written beyond row"),
+    ],
+)
+def test_a_file_that_cannot_grow(write, tmp_path, no_large_files, name, reason):
+    before = good_files(tmp_path)
+    with pytest.raises(EngineError) as caught:
+        write(large(), str(tmp_path / name))
+    assert reason in str(caught.value)
+    assert not re.search("full|openquake-|sqlite3_|OGR error: [)]", str(caught.value))
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["map.gpkg", "map.csv"])
+def test_a_full_disk(write, tmp_path, no_large_files, monkeypatch, name):
+    before = good_files(tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(EngineError, match=f": the disk of {tmp_path} is full.$"):
+        write(large(), str(tmp_path / name))
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "words"),
+    [
+        (
+            "map.kml",
+            table_of(v=["a", "b\x01c", "d"]),
+            r"map.kml could not be written: QGIS cannot read it again \(.*\). If its format",
+        ),
+        (
+            "map.shp",
+            table_of(geometry="", v=[1, 2, 3]),
+            r"map.shp cannot be a shapefile: the table has no geometry. Choose another format",
+        ),
+        (
+            "map.ods",
+            Table("t", (Column("a"),), 0, lambda: iter(())),
+            r"map.ods could not be written: QGIS cannot read it again. If its format",
+        ),
+    ],
+)
+def test_what_a_format_cannot_hold(write, tmp_path, name, table, words):
+    before = good_files(tmp_path)
+    with pytest.raises(EngineError, match=words):
+        write(table, str(tmp_path / name))
+    assert files(tmp_path) == before
+
+
+def test_a_table_without_geometry_in_sqlite(write, tmp_path):
+    written = write(table_of(geometry="", v=[1, 2, 3]), str(tmp_path / "map.sqlite"))
+    assert rows_of(written.layer, ["v"]) == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"), [("map.json", "map.json.geojson"), ("MAP.SHP", "MAP.shp")]
+)
+def test_a_suffix_that_a_format_changes(write, tmp_path, name, stored):
+    written = write(table_of(v=[1, 2, 3]), str(tmp_path / name))
+    assert written.destination == str(tmp_path / stored)
+    assert rows_of(written.layer, ["v"]) == [[1], [2], [3]]
 
 
 def test_the_reader_fails_half_way(write, tmp_path):
@@ -183,25 +208,6 @@ def test_the_style_fails(write, tmp_path):
     assert files(tmp_path) == before
 
 
-def test_a_failed_table_leaves_the_geopackage_as_it_was(write, tmp_path):
-    path = tmp_path / "maps.gpkg"
-    write(table_of(v=[1, 2, 3]), str(path))
-
-    def cancelled(_):
-        raise Cancelled("stop")
-
-    with pytest.raises(Cancelled):
-        write(table_of(), f"ogr:dbname='{path}' table=\"second\" (geom)", progress=cancelled)
-    dataset = ogr.Open(str(path))
-    assert [dataset.GetLayer(i).GetName() for i in range(dataset.GetLayerCount())] == ["maps"]
-    del dataset
-    assert rows_of(QgsVectorLayer(f"{path}|layername=maps", "", "ogr"), ["v"]) == [[1], [2], [3]]
-    new = tmp_path / "new.gpkg"
-    with pytest.raises(Cancelled):
-        write(table_of(), f"ogr:dbname='{new}' table=\"second\" (geom)", progress=cancelled)
-    assert not new.exists()
-
-
 # --- where to
 
 
@@ -219,30 +225,9 @@ def test_a_folder_that_cannot_be_written(write):
 
 def test_a_file_that_cannot_be_replaced(write, tmp_path):
     (tmp_path / "map.gpkg").mkdir()
-    with pytest.raises(EngineError, match=r"map\.gpkg cannot be replaced \(Is a directory\)"):
+    with pytest.raises(EngineError, match=r"map\.gpkg cannot be replaced \(it is a folder\)"):
         write(table_of(), str(tmp_path / "map.gpkg"))
     assert [p.name for p in tmp_path.iterdir()] == ["map.gpkg"]
-
-
-def test_what_an_earlier_run_left_is_cleared(write, tmp_path):
-    left = tmp_path / ".map_gpkg.part"
-    left.mkdir()
-    (left / "map.gpkg").write_bytes(b"half")
-    written = write(table_of(), str(tmp_path / "map.gpkg"))
-    assert written.layer.featureCount() == 3
-    assert not left.exists()
-
-
-def test_a_journal_of_an_older_file_is_not_played_into_the_new_one(write, tmp_path):
-    for suffix in ("", "-wal", "-shm"):
-        (tmp_path / f"map.gpkg{suffix}").write_bytes(b"older")
-    path = str(tmp_path / "map.gpkg")
-    seen = []
-    write(table_of(), path, lambda *_: seen.append(sorted(p.name for p in tmp_path.iterdir())))
-    assert seen == [[".map_gpkg.part", "map.gpkg", "map.gpkg-shm", "map.gpkg-wal"]]
-    assert rows_of(QgsVectorLayer(path, "", "ogr"), ["v"]) == [[1.5], [2.5], [3.5]]
-    wal = tmp_path / "map.gpkg-wal"
-    assert not wal.exists() or not wal.read_bytes().startswith(b"older")
 
 
 def test_data_defined_destination(write, tmp_path):
