@@ -41,7 +41,7 @@ from .exposure import (
 from .general import CsvFile, csv_files, file_kind, to_array
 from .npz import Npz
 from .output_type import OutputType
-from .quantities import kind_label, loss_words, return_period, years
+from .quantities import ANNUAL_RUN, kind_label, loss_words, return_period, years
 from .source import Source
 from .table import (
     INTEGER,
@@ -100,7 +100,7 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     if (time := source.risk_time) and time != 1:
         notes.append(
             f"The engine calls these losses annual, but they are of {years(time)} years, and the "
-            "benefit-cost ratios are computed from them."
+            f"benefit-cost ratios are computed from them; {ANNUAL_RUN}."
         )
     table = _asset_table(source, choices, assets, columns, arrays, _styled_bcr, notes)
     factor = _present_value(source)

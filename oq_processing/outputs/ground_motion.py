@@ -129,7 +129,7 @@ def read_ground_motion(source: Source, choices: Choices) -> Table:
     notes: list[str] = []
     if choices.event_id or choices.rupture_id:
         fields = [_field(source, event) for event in _chosen(choices, events)]
-    elif _of_scenario(source):
+    elif not source.event_based:
         try:
             return _average(source, choices, len(events))
         except InvalidOutput as error:
@@ -149,17 +149,13 @@ def read_average(source: Source, choices: Choices) -> Table:
     if choices.member:
         _refuse_beside_member(choices)
         return general.read(source, choices)
-    if not _of_scenario(source):
+    if source.event_based:
         raise InvalidChoice(
             f"Calculation {source.calculation.id} is no scenario: the average of ground motion "
             "over different earthquakes has no meaning. Load gmf_data with EVENT_ID, or this file "
             "as it is with MEMBER=avg_gmf."
         )
     return _average(source, choices, len(_events(source)))
-
-
-def _of_scenario(source: Source) -> bool:
-    return not source.calculation.mode.startswith(("event_based", "ebrisk"))
 
 
 # --- events

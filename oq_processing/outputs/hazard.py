@@ -109,7 +109,7 @@ def _realizations(source: Source) -> dict[int, str]:
     except (NotFound, ServerFault):
         return {}
     # event based calculations do not keep the only one either
-    only = len(array) == 1 and not source.calculation.mode.startswith(("event_based", "ebrisk"))
+    only = len(array) == 1 and not source.event_based
     if not only and not source.oqparam.get("individual_rlzs"):
         return {}
     names = array.dtype.names or ()
