@@ -228,6 +228,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         values = ColumnValues(table, wanted.field if wanted else "")
 
         def finish(layer, first: int) -> None:
+            if table.shared:
+                table.provenance["places"] = values.places
             metadata.describe(layer, table, first)
             if wanted is not None:
                 column = table.column(wanted.field)
@@ -243,6 +245,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         written = sink.write(self, parameters, write.name, context, values.table, finish, progress)
         for sentence in written.renamed:
             report.warn(sentence)
+        if table.shared and values.places < values.located:
+            report.warn(table.shared.format(rows=values.located, places=values.places))
         self._style_on_load(written, table.title, context)
         report.info(f"{table.title}: {table.rows} rows")
         return written.destination

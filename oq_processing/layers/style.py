@@ -86,9 +86,10 @@ def merged(table: Table, choices: StyleChoices) -> Style | None:
         field = column.name
     if own is None or own.field != field:
         # of another field nothing but the ramp and what is on top
-        own = Style(
-            field, ramp=own.ramp if own else "Viridis", order_by=own.order_by if own else ""
-        )
+        on_top = own.order_by if own else ""
+        if own and on_top == own.field and table.column(field).type in (INTEGER, REAL):
+            on_top = field
+        own = Style(field, ramp=own.ramp if own else "Viridis", order_by=on_top)
     classification = choices.classification or own.classification
     breaks = choices.breaks or own.breaks
     if classification == "standard" and not breaks:
@@ -158,7 +159,14 @@ def apply(
         classification = "breaks" if choices.breaks else style.classification
         limits = class_limits(values, classification, choices.classes, style.breaks, style.center)
         renderer = _graduated(layer, field, style, limits, column.unit, values)
-    _set_order(renderer, names.get(style.order_by), layer.renderer())
+    order = names.get(style.order_by)
+    if order and style.order_by == column.name and column.type not in (INTEGER, REAL):
+        # categories rise from the first to the last
+        ranks = ", ".join(QgsExpression.quotedString(str(v)) for v, *_ in style.categories)
+        clause = f"array_find(array({ranks}), {QgsExpression.quotedColumnRef(order)})"
+    else:
+        clause = QgsExpression.quotedColumnRef(order) if order else ""
+    _set_order(renderer, clause, layer.renderer())
     layer.setRenderer(renderer)
 
 
@@ -234,11 +242,10 @@ def _colors(style: Style, ramp: QgsColorRamp, limits: list) -> list[QColor]:
     return [ramp.color(0.5 + step / reach) for step in steps]
 
 
-def _set_order(renderer: QgsFeatureRenderer, field: str | None, before) -> None:
-    """Draw large values of ``field`` on top; without one, in the order that there was before."""
-    if field:
-        name = QgsExpression.quotedColumnRef(field)
-        clause = QgsFeatureRequest.OrderByClause(name, True, True)  # rising, NULL first
+def _set_order(renderer: QgsFeatureRenderer, expression: str, before) -> None:
+    """Draw large values on top; without an expression, in the order that there was before."""
+    if expression:
+        clause = QgsFeatureRequest.OrderByClause(expression, True, True)  # rising, NULL first
         renderer.setOrderBy(QgsFeatureRequest.OrderBy([clause]))
         renderer.setOrderByEnabled(True)
     elif before is not None and before.orderByEnabled():

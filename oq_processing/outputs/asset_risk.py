@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Callable
 
 from ..engine.errors import InvalidChoice, InvalidOutput
-from .assets import CHOICES, chosen_assets
+from .assets import CHOICES, chosen_assets, largest_on_top
 from .choices import (
     Choices,
     any_poes,
@@ -105,7 +105,8 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     table = _asset_table(source, choices, assets, columns, arrays, _styled_bcr, notes)
     factor = _present_value(source)
     if not choices.aggregate_by_site or factor is None or COST not in assets.names:
-        return chosen_assets(table, choices)
+        summable = factor is not None and COST in assets.names
+        return largest_on_top(chosen_assets(table, choices), "assets", summable)
     kept = [i for i, c in enumerate(columns) if c.quantity != BCR]
     cost = Column(COST, REAL, "Retrofitting cost", currency, additive=True, quantity="exposure")
     parts = _asset_table(

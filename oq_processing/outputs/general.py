@@ -22,6 +22,7 @@ from typing import IO, Any, Callable
 from ..engine.client import Download
 from ..engine.errors import InvalidChoice, InvalidOutput
 from ..engine.sources import ZIP_ERRORS
+from .assets import largest_on_top
 from .choices import Choices
 from .npz import check_size
 from .output_type import OutputType
@@ -191,7 +192,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     for key in ("checksum", "investigation_time", "start_date"):
         if key in same[0].about:
             provenance[key] = same[0].about[key]
-    return Table(
+    table = Table(
         title=f"{source.output.name}, calculation {source.calculation.id}",
         columns=columns,
         rows=rows,
@@ -201,6 +202,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
         notes=tuple(notes),
         provenance=provenance,
     )
+    return largest_on_top(table)
 
 
 def csv_files(source: Source) -> list[CsvFile]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
 from . import general
+from .assets import largest_on_top
 from .choices import Choices, listed, match_names, split_list
 from .general import CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
@@ -581,7 +582,7 @@ def _read_member(source: Source, choices: Choices) -> Table:
     provenance = source.provenance(choices)
     provenance["members"] = [ALL_EVENTS, "sitemesh"]
     points = choices.geometry == POINT
-    return Table(
+    table = Table(
         title=f"Ground motion of all events of calculation {source.calculation.id}",
         columns=tuple(columns),
         rows=file.rows,
@@ -591,6 +592,7 @@ def _read_member(source: Source, choices: Choices) -> Table:
         notes=tuple(notes),
         provenance=provenance,
     )
+    return largest_on_top(table)
 
 
 def _refuse_beside_member(choices: Choices) -> None:

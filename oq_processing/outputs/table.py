@@ -72,7 +72,8 @@ class Style:
     which the outer are open; ``colors`` and ``labels`` what those classes are drawn and called, one
     more than there are breaks; ``ramp`` the name of a QGIS colour ramp; ``center`` the value that
     a diverging ramp has its middle at; ``categories`` value, label and colour of a categorized
-    column; ``order_by`` a numeric column of which large values are drawn on top of small ones.
+    column; ``order_by`` a column of which large values (of ``categories``, the last) are drawn on
+    top of small ones: where it is ``field``, of what the user draws instead.
     """
 
     field: str
@@ -112,6 +113,8 @@ class Table:
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
     not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
     ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``).
+    ``shared`` is the sentence for the log where points lie one on another, with {rows}, {places};
+    "" where each row has a place of its own.
     """
 
     title: str
@@ -123,6 +126,7 @@ class Table:
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
+    shared: str = ""
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""

@@ -373,6 +373,24 @@ def test_large_is_on_top_and_what_has_no_class_is_grey_also_when_read_again(tmp_
     assert layer.renderer().orderBy().dump() == order
 
 
+def test_of_words_the_last_category_is_on_top():
+    own = Style("v", categories=(("b", "b", "#ffff00"), ("a", "a", "#800000")), order_by="v")
+    layer = styled(Column("v", TEXT), ["a", "b", "a"], own)
+    request = QgsFeatureRequest().setOrderBy(layer.renderer().orderBy())
+    assert [f["v"] for f in layer.getFeatures(request)] == ["b", "a", "a"]
+
+
+@pytest.mark.parametrize(("field", "on_top"), [("w", "w"), ("V", "v"), ("t", "v"), ("", "v")])
+def test_what_the_user_draws_is_on_top_of_what_lies_under_it(field, on_top):
+    columns = (Column("v"), Column("w", INTEGER), Column("t", TEXT), Column("mag"))
+    table = Table("t", columns, 0, lambda: iter(()), POINT, Style("v", order_by="v"))
+    merged = style.merged(table, style.StyleChoices(field=field))
+    assert merged.order_by == on_top
+    # an order of its own stays
+    ruptures = replace(table, style=Style("t", order_by="mag"))
+    assert style.merged(ruptures, style.StyleChoices(field=field)).order_by == "mag"
+
+
 @pytest.mark.parametrize(
     ("count", "size"), [(1, 2.2), (624, 2.2), (9063, 1.58), (100_000, 0.7), (10**6, 0.7)]
 )
