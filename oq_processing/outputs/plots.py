@@ -49,7 +49,8 @@ class Series:
 
     ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
     is what else tells series apart (IMT, PoE, loss type, …), which decides the colour, unless
-    ``colors`` has one for each value.
+    ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
+    that it is below, 1 where it is at least that, else 0; empty where all are known.
     """
 
     x: tuple[float, ...]
@@ -57,6 +58,7 @@ class Series:
     kind: str = "mean"
     group: str = ""
     colors: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

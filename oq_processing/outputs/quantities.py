@@ -42,6 +42,12 @@ def imt_unit(imt: str) -> str:
     return _UNITS.get(name, "")
 
 
+def level_text(level: float, imt: str) -> str:
+    """Return a level of an intensity measure type as people write it: ``0.1 g``, ``6`` of MMI."""
+    unit = imt_unit(imt)
+    return f"{level:.4g} {unit}" if unit not in ("", "intensity", "probability") else f"{level:.4g}"
+
+
 def imt_order(imt: str) -> tuple[int, str, float]:
     """Return a key that sorts PGA first, then SA by period, then the others by name."""
     name = imt.split("(", maxsplit=1)[0]

@@ -44,6 +44,8 @@ def test_origin_and_meaning(area, opened, client, area_source, tmp_path, suffix)
         "kind": "mean",
         "imt": "PGA",
         "poe": 0.1,
+        "lowest": pytest.approx(0.005),
+        "highest": pytest.approx(2.13),
     }
     about = layer.metadata()
     assert about.title() == TITLE
