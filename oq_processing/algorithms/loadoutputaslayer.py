@@ -223,6 +223,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         table, report, wanted = write.table, write.report, write.style
         for note in table.notes:
             report.warn(note)
+        if condition := table.provenance.get("site_condition"):
+            report.info(f"Site condition: {condition}.")
         report.progress(write.begin)
         report.phase(f"Writing {table.rows} rows")
         values = ColumnValues(table, wanted.field if wanted else "")

@@ -16,7 +16,7 @@ from .general import CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
 from .quantities import imt_order, imt_unit
 from .site_table import LongFormat, of_first_imt, one_unit, refuse_many, site_table, wanted_column
-from .sites import Sites
+from .sites import Sites, sites_of
 from .source import Source
 from .styles import ground_motion_style
 from .table import (
@@ -356,17 +356,9 @@ def _sites_of(source: Source, values: Array) -> tuple[Sites, Array | None]:
         ids = kept["sids"].astype(np.int64)
         if not np.array_equal(ids, np.arange(len(ids))):
             inside = kept[ids < len(values)]
-            return _sites(inside, inside["sids"]), inside["sids"].astype(np.int64)
-    return _sites(values, np.arange(len(values))), None
-
-
-def _sites(array: Array, ids: Array) -> Sites:
-    import numpy as np
-
-    names = array.dtype.names or ()
-    depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
-    custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
-    return Sites(ids, array["lon"], array["lat"], depth, custom)
+            return sites_of(inside, inside["sids"]), inside["sids"].astype(np.int64)
+        return replace(sites_of(values, ids), vs30=sites_of(kept, ids).vs30), None
+    return sites_of(values, np.arange(len(values))), None
 
 
 def _about_fields(
@@ -487,7 +479,7 @@ def _extracted_average(source: Source) -> tuple[list[str], Sites, dict[str, Arra
     for imt, (positions, values) in found.items():
         arrays[imt] = np.zeros(len(at), np.float32)
         arrays[imt][np.searchsorted(at, positions)] = values
-    return imts, _sites(kept[at], kept["sids"][at]), arrays
+    return imts, sites_of(kept[at], kept["sids"][at]), arrays
 
 
 def _positions(npz: Any, kept: Array) -> Array:

@@ -22,7 +22,7 @@ from .hazard import (
 from .hazard_curves import read_site_curves
 from .plots import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
 from .quantities import imt_unit, kind_label, percent, return_period, years
-from .sites import Sites, read_own_sites, read_sites
+from .sites import Sites, read_own_sites, read_sites, site_condition
 from .source import Source
 from .spectra import read_site_spectra, spectral_periods
 from .table import INTEGER, REAL, TEXT, Column, beyond_curves, small_table
@@ -52,6 +52,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
         )
     unit = units.pop()
     site = _find(source, place, "hcurves", imts[0])
+    condition = _condition(source, site)
     curves = read_site_curves(source, kinds, imts, site.row)
     series, rows = [], []
     for imt in imts:
@@ -72,7 +73,8 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     ]
     return Plot(
         title=title,
-        subtitle=subtitle(source),
+        subtitle=subtitle(source, condition),
+        condition=condition,
         x=Axis(imts[0] if len(imts) == 1 else "Intensity measure level", unit, log=True),
         y=Axis(poe, log=True),
         table=small_table(title, columns, rows),
@@ -96,6 +98,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         notes.append(f"Plotted: {_level(poes[0], time)}; others by POE.")
     periods = spectral_periods(source, hazard)
     site = _find(source, place, "hmaps", next(iter(periods)))
+    condition = _condition(source, site)
     spectra = read_site_spectra(source, kinds, poes, site.row)
     series, rows = [], []
     quantity = "uniform hazard spectrum"
@@ -124,7 +127,8 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     ]
     return Plot(
         title=title,
-        subtitle=subtitle(source),
+        subtitle=subtitle(source, condition),
+        condition=condition,
         x=Axis("Period", "s"),
         y=Axis("Spectral acceleration", "g"),
         table=small_table(title, columns, rows),
@@ -179,6 +183,12 @@ def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
 def _find(source: Source, place: Place, what: str, imt: str) -> Site:
     spacing = source.oqparam.get("region_grid_spacing")
     return find_site(_sites(source, what, imt), place, float(spacing) if spacing else None)
+
+
+def _condition(source: Source, site: Site) -> str:
+    import numpy as np
+
+    return site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
 
 
 def _sites(source: Source, what: str, imt: str) -> Sites:

@@ -169,6 +169,7 @@ def test_what_is_told_of_a_real_map(source_of, client, area_source):
         "investigation_time": 50.0,
         "engine_version": client.engine_version(),
         "calculation_sites": 624,
+        "site_condition": "vs30 600 m/s (reference)",
     }
 
 
