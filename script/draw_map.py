@@ -171,7 +171,8 @@ def main_map(layout: QgsPrintLayout, layer: QgsVectorLayer, coast) -> QgsLayoutI
 def graticule(item: QgsLayoutItemMap) -> None:
     """Lines of longitude and latitude at round degrees, four to eight across the map."""
     span = max(item.extent().width(), item.extent().height())
-    step = next(s for s in (30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if span / s >= 4)
+    steps = (30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+    step = next((s for s in steps if span / s >= 4), 0.005)
     grid = item.grid()
     grid.setEnabled(True)
     grid.setIntervalX(step)
@@ -268,6 +269,7 @@ def provenance(layout: QgsPrintLayout, layer: QgsVectorLayer) -> None:
         f"calculation {about.get('calculation_id', '?')} ({about.get('calculation_mode', '')})",
         f"OpenQuake Engine {about.get('engine_version', '')}",
         f"QGIS {Qgis.QGIS_VERSION.partition('-')[0]}",
+        str(about.get("site_condition", "")),
         f"checksum {about['checksum']}" if "checksum" in about else "",
     )
     text = " · ".join(part for part in parts if part)

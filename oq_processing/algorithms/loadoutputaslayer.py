@@ -221,11 +221,15 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         table, report, wanted = write.table, write.report, write.style
         for note in table.notes:
             report.warn(note)
+        if condition := table.provenance.get("site_condition"):
+            report.info(f"Site condition: {condition}.")
         report.progress(write.begin)
         report.phase(f"Writing {table.rows} rows")
         values = ColumnValues(table, wanted.field if wanted else "")
 
         def finish(layer, first: int) -> None:
+            if table.shared:
+                table.provenance["places"] = values.places
             metadata.describe(layer, table, first)
             if wanted is not None:
                 column = table.column(wanted.field)
@@ -241,6 +245,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
         written = sink.write(self, parameters, write.name, context, values.table, finish, progress)
         for sentence in written.renamed:
             report.warn(sentence)
+        if table.shared and values.places < values.located:
+            report.warn(table.shared.format(rows=values.located, places=values.places))
         self._style_on_load(written, table.title, context)
         report.info(f"{table.title}: {table.rows} rows")
         return written.destination

@@ -178,6 +178,9 @@ class PlotOutput(OpenQuakeAlgorithm):
             source = Source(client, calculation, output, Path(folder), report.span(2, 50))
             plot = plots.read(source, request.choices, request.place, outputs)
             provenance = self._provenance(request, source)
+            if plot.condition:
+                provenance["site_condition"] = plot.condition
+                report.info(f"Site condition: {plot.condition}.")
         for note in plot.notes:
             report.info(note)
         report.progress(50)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qgis.core import (
     QgsProcessing,
@@ -102,14 +102,15 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
     """Return the layer's columns as a table without rows, and the position of the first."""
     first = 1 if layer.fields().count() and layer.fields()[0].name() == "fid" else 0
     fields = list(layer.fields())[first:]
-    described = metadata.read(layer).get("columns", [])
+    about = metadata.read(layer)
+    described = about.get("columns", [])
     if len(described) != len(fields):  # else by position: some formats cut the names
         by_name = {c["name"]: c for c in described}
         described = [by_name.get(field.name(), {}) for field in fields]
     columns = []
-    for field, about in zip(fields, described):
-        plain = {k: v for k, v in about.items() if k not in ("name", "type")}
-        columns.append(Column(field.name(), about.get("type") or _type(field), **plain))
+    for field, meaning in zip(fields, described):
+        plain = {k: v for k, v in meaning.items() if k not in ("name", "type")}
+        columns.append(Column(field.name(), meaning.get("type") or _type(field), **plain))
     own = style.styled_field(layer)
     names = [c.name for c in columns]
     if not choices.field and own not in names:
@@ -120,6 +121,10 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
     column = next((c for c in columns if c.name.lower() == wanted), None)
     known = column is not None and column.imt
     usual = ground_motion_style(column) if known else Style(column.name if column else own)
+    # what is drawn on what lies under it, as Load Output as Layer does
+    crowded = "places" in about.get("provenance", {})
+    if crowded and column is not None and column.type in (INTEGER, REAL):
+        usual = replace(usual, order_by=column.name)
     return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=usual), first
 
 

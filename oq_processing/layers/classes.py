@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from decimal import Decimal
+
+from ..outputs.table import AT_END
 
 DEFAULT_CLASSES = 7
 JENKS_BINS = 512
@@ -99,6 +102,37 @@ def _classes(limits, low: float, high: float):
     if len(texts) > 1 and above:
         texts[-1] = f"> {labels[-2]}"
     return list(zip(limits, limits[1:], texts))
+
+
+def within(classes, lowest: float | None, highest: float | None):
+    """Return the classes (lower, upper, label, …) between the ends of curves, cut there.
+
+    None is no end. Labels of numbers say so; others stay.
+    """
+    # what is as good as the lowest level belongs to the class above it
+    bottom, rounded = (-math.inf if lowest is None else lowest * (1 + e) for e in (-AT_END, AT_END))
+    top = math.inf if highest is None else highest * (1 - AT_END)
+    found = []
+    for low, high, label, *rest in classes:
+        if high <= bottom or low >= top or low < bottom <= high <= rounded:
+            continue
+        start = bottom if low <= rounded else low
+        cut = label
+        if numbers := re.fullmatch(r"(?:(\S+) – |(?:< ))(\S+)|> (\S+)", label):
+            first, last = numbers[1] or numbers[3], numbers[2]
+            first = _like(lowest, last) if start != low else first
+            if highest is not None and (high > top or numbers[3]):
+                last = _like(highest, first)
+            cut = f"{first} – {last}" if first and last else label
+        found.append((start, min(high, top), cut, *rest))
+    return found
+
+
+def _like(value: float, other: str | None) -> str:
+    """Return a number for a legend with the decimals of another one, if these are enough."""
+    text = f"{value:,.{len((other or '').partition('.')[2])}f}"
+    enough = math.isclose(float(text.replace(",", "")), value, rel_tol=1e-3)
+    return text if enough else number(value)
 
 
 def number(value: float, step: float | None = None) -> str:

@@ -43,6 +43,8 @@ NAMED_REALIZATIONS = 20
 LOWEST_POE = 1e-6  # probabilities below are the tail of a tail; the table has them
 NUMBERED_BARS = 12
 DOTTED = 40  # points of a line that are marked
+ENDS = {-1: "v", 1: "^"}
+"""Markers of values beyond their curves, as ``Series.ends`` has them."""
 FALLBACK_FONTS = (
     "Noto Sans",
     "Noto Sans Devanagari",
@@ -140,8 +142,8 @@ def _lines(plot: Plot, axes) -> None:
     y_scale, y_title = _scale(plot.y, [y for s in plot.series for y in s.y])
     for series, look in _looks(plot.series):
         points = [
-            (x / x_scale, y / y_scale)
-            for x, y in zip(series.x, series.y)
+            (x / x_scale, y / y_scale, end)
+            for x, y, end in zip(series.x, series.y, series.ends or [0] * len(series.x))
             if math.isfinite(x)
             and math.isfinite(y)
             # zero has no place on a logarithmic axis
@@ -151,7 +153,11 @@ def _lines(plot: Plot, axes) -> None:
         if points:
             # values at a few periods are no continuous curve
             dots = not plot.y.log and len(points) <= DOTTED and not series.kind.startswith("rlz-")
-            axes.plot(*zip(*points), **look, marker="o" if dots else "", markersize=3.5)
+            dots = dots or any(series.ends)  # a point between two gaps has no line
+            # no line through what is not known
+            line = [(x, math.nan if end else y) for x, y, end in points]
+            axes.plot(*zip(*line), **look, marker="o" if dots else "", markersize=3.5)
+            _ends(axes, points, look)
     axes.set_xlabel(_plain(x_title))
     axes.set_ylabel(_plain(y_title))
     axes.grid(True, which="major", color="#d0d0d0", linewidth=0.6)
@@ -162,7 +168,21 @@ def _lines(plot: Plot, axes) -> None:
         axes.set_xlim(left=0)
     if not plot.y.log:
         axes.set_ylim(bottom=0)
+    for end in sorted({end for s in plot.series for end in s.ends if end}):
+        name = "at least: the highest level" if end > 0 else "below the lowest level"
+        name += " of the curves"
+        look = {"color": "#444444", "linestyle": "", "marker": ENDS[end], "markersize": 6}
+        axes.plot([], [], **look, markerfacecolor="white", label=name)
     _legend(plot, axes)
+
+
+def _ends(axes, points: Sequence[tuple[float, float, int]], look: dict) -> None:
+    """Mark what is only known to be below (an open triangle that points down) or at least that."""
+    for end, marker in ENDS.items():
+        if marked := [(x, y) for x, y, e in points if e == end]:
+            looks = {"color": look["color"], "zorder": look["zorder"], "alpha": look.get("alpha")}
+            style = {"linestyle": "", "marker": marker, "markersize": 6, "clip_on": False}
+            axes.plot(*zip(*marked), **looks, **style, markerfacecolor="white", label="_")
 
 
 def _looks(series: Sequence[Series]) -> list[tuple[Series, dict]]:

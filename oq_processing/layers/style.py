@@ -12,12 +12,9 @@ from qgis.core import (
     QgsExpression,
     QgsFeatureRenderer,
     QgsFeatureRequest,
-    QgsFillSymbol,
     QgsGradientColorRamp,
     QgsGradientStop,
     QgsGraduatedSymbolRenderer,
-    QgsLineSymbol,
-    QgsMarkerSymbol,
     QgsRendererCategory,
     QgsRendererRange,
     QgsStyle,
@@ -28,18 +25,17 @@ from qgis.PyQt.QtGui import QColor
 
 from ..compat import is_null
 from ..engine.errors import InvalidChoice
-from ..outputs.table import INTEGER, REAL, Column, Style, Table
-from .classes import CLASSIFICATIONS, class_limits
+from ..outputs.table import AT_END, INTEGER, REAL, Column, Style, Table, beyond_curves
+from .classes import CLASSIFICATIONS, class_limits, number, within
+from .symbols import NO_COLOR, NO_VALUE, end_symbol, symbol_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 FEW = 12  # whole numbers up to so many are each drawn in their own colour
 MANY = 50  # categories of a legend; what is beyond is drawn as one
-NO_VALUE = "#9e9e9e"  # also zero, as an edge, and what a legend has no room for
+AT_CURVES_END = 1e9  # what stands for a value there in an expression; no ground motion is so large
 UNITS_IN_LABELS = {"°": "°", **dict.fromkeys(("intensity", "probability", "fraction", "0/1"), "")}
-SEE_THROUGH = 40  # of 255
-LARGEST_POINT, SMALLEST_POINT, PAGE = 2.2, 0.7, 150.0  # millimetres
 STYLE_NAME = "OpenQuake"  # a GeoPackage holds 30 characters
 
 
@@ -86,9 +82,10 @@ def merged(table: Table, choices: StyleChoices) -> Style | None:
         field = column.name
     if own is None or own.field != field:
         # of another field nothing but the ramp and what is on top
-        own = Style(
-            field, ramp=own.ramp if own else "Viridis", order_by=own.order_by if own else ""
-        )
+        on_top = own.order_by if own else ""
+        if own and on_top == own.field and table.column(field).type in (INTEGER, REAL):
+            on_top = field
+        own = Style(field, ramp=own.ramp if own else "Viridis", order_by=on_top)
     classification = choices.classification or own.classification
     breaks = choices.breaks or own.breaks
     if classification == "standard" and not breaks:
@@ -155,58 +152,111 @@ def apply(
     if style.categories or column.type not in (INTEGER, REAL) or few:
         renderer = _categorized(layer, field, style)
     else:
-        classification = "breaks" if choices.breaks else style.classification
-        limits = class_limits(values, classification, choices.classes, style.breaks, style.center)
-        renderer = _graduated(layer, field, style, limits, column.unit, values)
-    _set_order(renderer, names.get(style.order_by), layer.renderer())
+        renderer = _graduated(layer, names, column, style, values, choices)
+    order = names.get(style.order_by)
+    if order and style.order_by == column.name and column.type not in (INTEGER, REAL):
+        # categories rise from the first to the last
+        ranks = ", ".join(QgsExpression.quotedString(str(v)) for v, *_ in style.categories)
+        clause = f"array_find(array({ranks}), {QgsExpression.quotedColumnRef(order)})"
+    else:
+        clause = QgsExpression.quotedColumnRef(order) if order else ""
+    _set_order(renderer, clause, layer.renderer())
     layer.setRenderer(renderer)
 
 
 def _graduated(
-    layer: QgsVectorLayer, field: str, style: Style, limits: list, unit: str, values: np.ndarray
+    layer: QgsVectorLayer,
+    names: dict[str, str],
+    column: Column,
+    style: Style,
+    values: np.ndarray,
+    choices: StyleChoices,
 ) -> QgsGraduatedSymbolRenderer:
     import numpy as np
 
+    below, above = beyond_curves(values, column)
+    if column.ends and "imt" not in names:
+        above = np.zeros(len(values), bool)  # nobody can tell whose curves end there
+    # at the end of one IMT's curves there may be a value of another
+    beyond = below if column.ends else below | above
+    classification = "breaks" if choices.breaks else style.classification
+    limits = class_limits(
+        values[~beyond] if beyond.any() else values,
+        classification,
+        choices.classes,
+        style.breaks,
+        style.center,
+    )
     ramp = _ramp(style)
+    unit = UNITS_IN_LABELS.get(column.unit, f" {column.unit}" if column.unit else "")
     ranges = []
+    if below.any():
+        low, bottom, text = 0.0, 0.0, "below the curves"
+        if column.lowest is not None:
+            low, bottom = float(values[below].min()), column.lowest * (1 - AT_END)
+            text = f"below {number(column.lowest)}{unit}"
+        ranges.append(QgsRendererRange(low, bottom, end_symbol(layer, -1), text))
     zero = limits[:1] if style.classification == "logarithmic" else []
     if zero and zero[0][1] == 0:
-        symbol = _symbol(layer, QColor(NO_VALUE), filled=False)
+        symbol = symbol_of(layer, NO_COLOR, filled=False)
         ranges.append(QgsRendererRange(0.0, 0.0, symbol, zero[0][2]))
         limits = limits[1:]
-    texts = [label + UNITS_IN_LABELS.get(unit, f" {unit}" if unit else "") for *_, label in limits]
-    if len(style.labels) == len(limits):
-        texts = list(style.labels)
-    colors = _colors(style, ramp, limits)
-    for (low, high, _), color, text in zip(limits, colors, texts):
-        ranges.append(
-            QgsRendererRange(low, high, _symbol(layer, color, overlap=bool(style.order_by)), text)
-        )
-    attribute = field if field.isidentifier() else QgsExpression.quotedColumnRef(field)
+    own = len(style.labels) == len(limits)
+    classes = [
+        (low, high, style.labels[i] if own else label, color)
+        for i, ((low, high, label), color) in enumerate(zip(limits, _colors(style, ramp, limits)))
+    ]
+    ends = column.lowest if below.any() else None, column.highest if above.any() else None
+    for low, high, label, color in within(classes, *ends):
+        symbol = symbol_of(layer, color, overlap=bool(style.order_by))
+        ranges.append(QgsRendererRange(low, high, symbol, label if own else label + unit))
+    attribute = QgsExpression.quotedColumnRef(names[column.name])
+    if above.any():
+        low, high, text = AT_CURVES_END, AT_CURVES_END, "limit of the curves, or more"
+        if column.highest is not None:
+            low, high = column.highest * (1 - AT_END), float(values[above].max())
+            text = f"≥ {number(column.highest)}{unit}, limit of the curves"
+        else:
+            attribute = _of_curves(attribute, column, names)
+        ranges.append(QgsRendererRange(low, high, end_symbol(layer, 1), text))
     if not np.isfinite(values).all():
         # a graduated renderer draws no NULL, but it does draw what an expression makes of it
-        attribute = f"coalesce({QgsExpression.quotedColumnRef(field)}, 'inf')"
+        attribute = f"coalesce({attribute}, 'inf')"
         infinite, missing = np.isinf(values).any(), np.isnan(values).any()
         text = "infinite or no value" if infinite and missing else "infinite"
-        symbol = _symbol(layer, QColor(NO_VALUE))
+        symbol = symbol_of(layer, NO_COLOR)
         ranges.append(
             QgsRendererRange(math.inf, math.inf, symbol, text if infinite else "no value")
         )
         if np.isneginf(values).any():
             ranges.append(QgsRendererRange(-math.inf, -math.inf, symbol.clone(), "-infinite"))
+    plain = names[column.name]
+    if plain.isidentifier() and attribute == QgsExpression.quotedColumnRef(plain):
+        attribute = plain
     renderer = QgsGraduatedSymbolRenderer(attribute, ranges)
     renderer.setSourceColorRamp(ramp)
     return renderer
 
 
+def _of_curves(value: str, column: Column, names: dict[str, str]) -> str:
+    """Return an expression that is AT_CURVES_END where the curves of a row's IMT end."""
+    tops = ", ".join(
+        f"{QgsExpression.quotedString(imt)}, {highest * (1 - AT_END)!r}"
+        for imt, _, highest in column.ends
+    )
+    imt = QgsExpression.quotedColumnRef(names["imt"])
+    return f"if({value} >= map_get(map({tops}), {imt}), {AT_CURVES_END!r}, {value})"
+
+
 def styled_field(layer: QgsVectorLayer) -> str:
-    """Return the name of the field that a layer is drawn by, "" if there is none or several."""
+    """Return the name of the field that a layer is drawn by, "" if there is none."""
     renderer = layer.renderer()
     expression = renderer.legendClassificationAttribute() if renderer else ""
     if layer.fields().indexOf(expression) >= 0:  # a name may look like an expression
         return expression
-    names = QgsExpression(expression).referencedColumns()
-    return names.pop() if len(names) == 1 else ""
+    # the first that stands there: an expression of the styles here begins with it
+    names = sorted(QgsExpression(expression).referencedColumns(), key=expression.find)
+    return names[0] if len(names) == 1 or "map_get(" in expression else ""
 
 
 def _ramp(style: Style) -> QgsColorRamp:
@@ -234,11 +284,10 @@ def _colors(style: Style, ramp: QgsColorRamp, limits: list) -> list[QColor]:
     return [ramp.color(0.5 + step / reach) for step in steps]
 
 
-def _set_order(renderer: QgsFeatureRenderer, field: str | None, before) -> None:
-    """Draw large values of ``field`` on top; without one, in the order that there was before."""
-    if field:
-        name = QgsExpression.quotedColumnRef(field)
-        clause = QgsFeatureRequest.OrderByClause(name, True, True)  # rising, NULL first
+def _set_order(renderer: QgsFeatureRenderer, expression: str, before) -> None:
+    """Draw large values on top; without an expression, in the order that there was before."""
+    if expression:
+        clause = QgsFeatureRequest.OrderByClause(expression, True, True)  # rising, NULL first
         renderer.setOrderBy(QgsFeatureRequest.OrderBy([clause]))
         renderer.setOrderByEnabled(True)
     elif before is not None and before.orderByEnabled():
@@ -270,58 +319,11 @@ def _categorized(layer: QgsVectorLayer, field: str, style: Style) -> QgsCategori
             entries = (*entries, (None, "no value", NO_VALUE))
     categories = [
         QgsRendererCategory(
-            value, _symbol(layer, QColor(color), overlap=bool(style.order_by)), label
+            value, symbol_of(layer, QColor(color), overlap=bool(style.order_by)), label
         )
         for value, label, color in entries
     ]
     return QgsCategorizedSymbolRenderer(field, categories)
-
-
-def _symbol(layer: QgsVectorLayer, color: QColor, filled: bool = True, overlap: bool = False):
-    kind = QgsWkbTypes.geometryType(layer.wkbType())
-    fill = "solid" if filled else "no"
-    if kind == QgsWkbTypes.GeometryType.PolygonGeometry:
-        if overlap:
-            # what has an order lies one on another: one sees through it, and where it ends
-            return QgsFillSymbol.createSimple(
-                {
-                    "color": f"{color.red()},{color.green()},{color.blue()},{SEE_THROUGH}",
-                    "outline_color": color.darker(130).name(),
-                    "outline_width": "0.2",
-                }
-            )
-        # edges of cells in the colour of the cell: neighbours make a surface
-        return QgsFillSymbol.createSimple(
-            {
-                "color": color.name(),
-                "style": fill,
-                "outline_color": color.name(),
-                "outline_width": "0.1",
-            }
-        )
-    if kind == QgsWkbTypes.GeometryType.LineGeometry:
-        width = "0.6" if filled else "0.2"
-        return QgsLineSymbol.createSimple({"color": color.name(), "width": width})
-    size = _point_size(layer.featureCount())
-    if not filled:
-        return QgsMarkerSymbol.createSimple(
-            {
-                "name": "circle",
-                "color": "0,0,0,0",
-                "outline_color": color.name(),
-                "outline_width": "0.1",
-                "size": f"{0.64 * size:.2f}",
-            }
-        )
-    # small and without an edge: a dense grid reads as a surface
-    return QgsMarkerSymbol.createSimple(
-        {"name": "circle", "color": color.name(), "outline_style": "no", "size": f"{size:.2f}"}
-    )
-
-
-def _point_size(count: int) -> float:
-    """Return millimetres: on a map of so many points as wide as a page they touch each other."""
-    return min(LARGEST_POINT, max(SMALLEST_POINT, PAGE / math.sqrt(max(count, 1))))
 
 
 def store(layer: QgsVectorLayer) -> str:

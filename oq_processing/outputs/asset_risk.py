@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Callable
 
 from ..engine.errors import InvalidChoice, InvalidOutput
-from .assets import CHOICES, chosen_assets
+from .assets import CHOICES, chosen_assets, largest_on_top
 from .choices import (
     Choices,
     any_poes,
@@ -41,7 +41,7 @@ from .exposure import (
 from .general import CsvFile, csv_files, file_kind, to_array
 from .npz import Npz
 from .output_type import OutputType
-from .quantities import kind_label, loss_words, return_period, years
+from .quantities import ANNUAL_RUN, kind_label, loss_words, return_period, years
 from .source import Source
 from .table import (
     INTEGER,
@@ -100,12 +100,13 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     if (time := source.risk_time) and time != 1:
         notes.append(
             f"The engine calls these losses annual, but they are of {years(time)} years, and the "
-            "benefit-cost ratios are computed from them."
+            f"benefit-cost ratios are computed from them; {ANNUAL_RUN}."
         )
     table = _asset_table(source, choices, assets, columns, arrays, _styled_bcr, notes)
     factor = _present_value(source)
     if not choices.aggregate_by_site or factor is None or COST not in assets.names:
-        return chosen_assets(table, choices)
+        summable = factor is not None and COST in assets.names
+        return largest_on_top(chosen_assets(table, choices), "assets", summable)
     kept = [i for i, c in enumerate(columns) if c.quantity != BCR]
     cost = Column(COST, REAL, "Retrofitting cost", currency, additive=True, quantity="exposure")
     parts = _asset_table(

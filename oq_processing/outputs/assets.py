@@ -20,6 +20,7 @@ from .quantities import kind_label
 from .source import Source
 from .table import (
     INTEGER,
+    POINT,
     REAL,
     TEXT,
     Block,
@@ -60,8 +61,22 @@ def chosen_assets(table: Table, choices: Choices) -> Table:
     if wanted:
         table = of_tags(table, wanted)
     if choices.aggregate_by_site:
-        table = by_site(table)
-    return table
+        return by_site(table)
+    return largest_on_top(table, "assets", not _not_summed(table))
+
+
+def largest_on_top(table: Table, rows: str = "rows", summable: bool = False) -> Table:
+    """Return a table of which the largest drawn value is on top where points share a place.
+
+    ``rows`` is what the log calls them; ``summable`` whether AGGREGATE_BY_SITE makes one of them.
+    """
+    if table.geometry != POINT or table.style is None:
+        return table
+    shared = f"{{rows:,}} {rows} at {{places:,}} places: the largest of each is drawn on top."
+    if summable:
+        shared += " “Sum assets at the same place” (AGGREGATE_BY_SITE) makes one row of each place."
+    order = table.style.order_by or table.style.field
+    return replace(table, style=replace(table.style, order_by=order), shared=shared)
 
 
 def read_filter(taxonomy: str, tag_filter: str) -> list[Filter]:
@@ -212,17 +227,10 @@ def by_site(table: Table) -> Table:
     is not known cannot be summed. Raises :class:`InvalidChoice` for a table with values that must
     not be summed, or without coordinates.
     """
+    if reason := _not_summed(table):
+        raise InvalidChoice(reason)
     names = [c.name for c in table.columns]
-    if not {"lon", "lat"} <= set(names):
-        raise InvalidChoice(
-            f"{table.title} has no coordinates and cannot be summed (AGGREGATE_BY_SITE)."
-        )
-    for column in table.columns:
-        if column.quantity and not column.additive:
-            raise InvalidChoice(why_not_summed(column))
     summed = [i for i, c in enumerate(table.columns) if c.additive]
-    if not summed:
-        raise InvalidChoice(f"{table.title} has nothing that may be summed (AGGREGATE_BY_SITE).")
     place = names.index("lon"), names.index("lat")
     sites, owners = _sites(table, place)
     shared = [
@@ -257,6 +265,18 @@ def by_site(table: Table) -> Table:
         blocks=blocks,
         notes=(*table.notes, note),
     )
+
+
+def _not_summed(table: Table) -> str:
+    """Return why the rows of a place must not be summed, "" where they may."""
+    if not {"lon", "lat"} <= {c.name for c in table.columns}:
+        return f"{table.title} has no coordinates and cannot be summed (AGGREGATE_BY_SITE)."
+    for column in table.columns:
+        if column.quantity and not column.additive:
+            return why_not_summed(column)
+    if not any(column.additive for column in table.columns):
+        return f"{table.title} has nothing that may be summed (AGGREGATE_BY_SITE)."
+    return ""
 
 
 def left_out_note(source: Source, rows: int) -> str:

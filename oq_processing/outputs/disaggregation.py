@@ -24,7 +24,7 @@ from .choices import (
 from .general import MEMBER, CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
 from .quantities import imt_order, imt_unit, kind_label, percent, return_period, years
-from .sites import polygons_wkb
+from .sites import polygons_wkb, read_own_sites, site_condition
 from .source import Source
 from .table import (
     INTEGER,
@@ -166,7 +166,7 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
         raise InvalidChoice(f"{source.output.name} has one row for each bin already.")
     every = member_files(source)
     files = chosen_members(every, choices.member)
-    custom = custom_site_ids(source)
+    custom, vs30 = about_sites(source)
     read = {file.member: read_bins(file, custom) for file in files}
     chosen = chosen_bins(of_kinds([*read.values()], choices.kind), choices)
     notes: list[str] = []
@@ -197,6 +197,8 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     provenance["disaggregations"] = [
         {key: value for key, value in fact.items() if key != "sentence"} for fact in facts
     ]
+    if condition := condition_of(source, chosen, vs30):
+        provenance["site_condition"] = condition
     columns, arrays = columns_of(chosen)
     rows = len(arrays[0])
     wkb = partial(_wkb, _rings(chosen)) if cells else None
@@ -309,17 +311,24 @@ def contributions(poes: Array, group: Array) -> Array:
     return shares
 
 
-def custom_site_ids(source: Source) -> dict[int, str]:
-    """Return the custom ids of the sites by number; {} where there are none."""
+def about_sites(source: Source) -> tuple[dict[int, str], dict[int, float]]:
+    """Return custom id and vs30 [m/s] of the sites by number; {} for what they do not have."""
+    try:
+        sites = read_own_sites(source)
+    except (NotFound, ServerFault, InvalidOutput):
+        return {}, {}
+    numbers = sites.site_id.tolist()
+    custom = {} if sites.custom_id is None else dict(zip(numbers, sites.custom_id.tolist()))
+    vs30 = {} if sites.vs30 is None else dict(zip(numbers, sites.vs30.tolist()))
+    return custom, vs30
+
+
+def condition_of(source: Source, every: Sequence[Bins], vs30: Mapping[int, float]) -> str:
+    """Return the soil that disaggregations are for, "" if unknown."""
     import numpy as np
 
-    try:
-        array = source.npz("sitecol").array("array")
-    except (NotFound, ServerFault, InvalidOutput):
-        return {}
-    if "custom_site_id" not in (array.dtype.names or ()):
-        return {}
-    return dict(zip(array["sids"].tolist(), np.char.decode(array["custom_site_id"]).tolist()))
+    numbers = {bins.site_id for bins in every}
+    return site_condition(source, np.array([vs30[i] for i in numbers if i in vs30]))
 
 
 def _value_name(name: str) -> str:

@@ -23,6 +23,7 @@ from ..engine.client import Download
 from ..engine.errors import InvalidChoice, InvalidOutput
 from ..engine.sources import ZIP_ERRORS
 from . import wkt
+from .assets import largest_on_top
 from .choices import Choices
 from .long_cells import long_cells
 from .npz import check_size
@@ -216,7 +217,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     if isinstance(place, ShapeColumn):
         provenance["geometry_column"] = place.name
         geometry, multi = place.family, place.shapes.multi
-    return Table(
+    table = Table(
         title=f"{source.output.name}, calculation {source.calculation.id}",
         columns=columns,
         rows=rows,
@@ -227,6 +228,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
         notes=tuple(notes),
         provenance=provenance,
     )
+    return largest_on_top(table)
 
 
 def csv_files(source: Source) -> list[CsvFile]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
 from . import general
+from .assets import largest_on_top
 from .choices import Choices, listed, match_names, split_list
 from .general import CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
 from .quantities import imt_order, imt_unit
 from .site_table import LongFormat, of_first_imt, one_unit, refuse_many, site_table, wanted_column
-from .sites import Sites
+from .sites import Sites, sites_of
 from .source import Source
 from .styles import ground_motion_style
 from .table import (
@@ -129,7 +130,7 @@ def read_ground_motion(source: Source, choices: Choices) -> Table:
     notes: list[str] = []
     if choices.event_id or choices.rupture_id:
         fields = [_field(source, event) for event in _chosen(choices, events)]
-    elif _of_scenario(source):
+    elif not source.event_based:
         try:
             return _average(source, choices, len(events))
         except InvalidOutput as error:
@@ -149,17 +150,13 @@ def read_average(source: Source, choices: Choices) -> Table:
     if choices.member:
         _refuse_beside_member(choices)
         return general.read(source, choices)
-    if not _of_scenario(source):
+    if source.event_based:
         raise InvalidChoice(
             f"Calculation {source.calculation.id} is no scenario: the average of ground motion "
             "over different earthquakes has no meaning. Load gmf_data with EVENT_ID, or this file "
             "as it is with MEMBER=avg_gmf."
         )
     return _average(source, choices, len(_events(source)))
-
-
-def _of_scenario(source: Source) -> bool:
-    return not source.calculation.mode.startswith(("event_based", "ebrisk"))
 
 
 # --- events
@@ -359,17 +356,9 @@ def _sites_of(source: Source, values: Array) -> tuple[Sites, Array | None]:
         ids = kept["sids"].astype(np.int64)
         if not np.array_equal(ids, np.arange(len(ids))):
             inside = kept[ids < len(values)]
-            return _sites(inside, inside["sids"]), inside["sids"].astype(np.int64)
-    return _sites(values, np.arange(len(values))), None
-
-
-def _sites(array: Array, ids: Array) -> Sites:
-    import numpy as np
-
-    names = array.dtype.names or ()
-    depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
-    custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
-    return Sites(ids, array["lon"], array["lat"], depth, custom)
+            return sites_of(inside, inside["sids"]), inside["sids"].astype(np.int64)
+        return replace(sites_of(values, ids), vs30=sites_of(kept, ids).vs30), None
+    return sites_of(values, np.arange(len(values))), None
 
 
 def _about_fields(
@@ -490,7 +479,7 @@ def _extracted_average(source: Source) -> tuple[list[str], Sites, dict[str, Arra
     for imt, (positions, values) in found.items():
         arrays[imt] = np.zeros(len(at), np.float32)
         arrays[imt][np.searchsorted(at, positions)] = values
-    return imts, _sites(kept[at], kept["sids"][at]), arrays
+    return imts, sites_of(kept[at], kept["sids"][at]), arrays
 
 
 def _positions(npz: Any, kept: Array) -> Array:
@@ -585,7 +574,7 @@ def _read_member(source: Source, choices: Choices) -> Table:
     provenance = source.provenance(choices)
     provenance["members"] = [ALL_EVENTS, "sitemesh"]
     points = choices.geometry == POINT
-    return Table(
+    table = Table(
         title=f"Ground motion of all events of calculation {source.calculation.id}",
         columns=tuple(columns),
         rows=file.rows,
@@ -595,6 +584,7 @@ def _read_member(source: Source, choices: Choices) -> Table:
         notes=tuple(notes),
         provenance=provenance,
     )
+    return largest_on_top(table)
 
 
 def _refuse_beside_member(choices: Choices) -> None:

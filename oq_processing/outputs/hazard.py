@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ..engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from .choices import Choices, match_kinds, match_names, match_poes, nearest_475
 from .output_type import OutputType
-from .quantities import imt_order, imt_unit, kind_label, percent, return_period, years
+from .quantities import (
+    imt_order,
+    imt_unit,
+    kind_label,
+    level_text,
+    percent,
+    return_period,
+    years,
+)
 from .site_table import (
     LongFormat,
     of_first_imt,
@@ -25,13 +33,14 @@ from .site_table import (
     wanted_column,
 )
 from .source import Source
-from .table import REAL, TEXT, Column, Table
+from .table import REAL, TEXT, Column, Table, beyond_curves
 
 if TYPE_CHECKING:
     from .table import Array
 
 MANY_REALIZATIONS = 20  # more of them are fetched together, with those that were not chosen
 SHOWN_REALIZATIONS = 10  # of which the log tells path and weight
+SHOWN_MAPS = 8  # with sites beyond the curves, which the log counts
 
 
 @dataclass(frozen=True)
@@ -62,12 +71,18 @@ class Hazard:
         about = self.realizations.get(int(kind[4:])) if kind.startswith("rlz-") else None
         return f"{kind_label(kind)} ({about})" if about else kind_label(kind)
 
+    def ends(self, imt: str) -> tuple[float | None, float | None]:
+        """Return the lowest and the highest level of the curves of an IMT, None if unknown."""
+        low, high = min(self.levels[imt], default=0.0), max(self.levels[imt], default=0.0)
+        return (low if low > 0 else None), (high if high > 0 else None)
+
     def within(self) -> str:
         """Return the time that probabilities refer to: `` in 50 years``, "" if unknown."""
-        return f" in {_duration(self.time)}" if self.time else ""
+        return f" in {duration(self.time)}" if self.time else ""
 
 
-def _duration(time: float) -> str:
+def duration(time: float) -> str:
+    """Return a time as people write it: ``50 years``."""
     return f"{years(time)} year{'' if time == 1 else 's'}"
 
 
@@ -113,7 +128,7 @@ def _realizations(source: Source) -> dict[int, str]:
     except (NotFound, ServerFault):
         return {}
     # event based calculations do not keep the only one either
-    only = len(array) == 1 and not source.calculation.mode.startswith(("event_based", "ebrisk"))
+    only = len(array) == 1 and not source.event_based
     if not only and not source.oqparam.get("individual_rlzs"):
         return {}
     names = array.dtype.names or ()
@@ -260,10 +275,10 @@ def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
             Column("poe", REAL, f"Probability of exceedance{hazard.within()}"),
         ),
         lambda column: (column.kind, column.imt, column.poe),
-        Column("value", REAL, "Value", one_unit(columns), quantity="hazard map"),
+        of_several(columns, "Value"),
     )
     title = map_title(styled, hazard.time)
-    notes = realization_notes(hazard, columns)
+    notes = (*realization_notes(hazard, columns), *end_notes(columns, arrays))
     return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
 
 
@@ -271,6 +286,7 @@ def motion_column(
     hazard: Hazard, name: str, quantity: str, kind: str, imt: str, poe: float
 ) -> Column:
     """Return a column of ground motion with a given probability of exceedance."""
+    lowest, highest = hazard.ends(imt)
     return Column(
         name=name,
         type=REAL,
@@ -280,7 +296,42 @@ def motion_column(
         kind=kind,
         imt=imt,
         poe=poe,
+        lowest=lowest,
+        highest=highest,
     )
+
+
+def of_several(columns: Sequence[Column], label: str) -> Column:
+    """Return the column of a long table that holds the values of several of ground motion."""
+    found = Column("value", REAL, label, one_unit(columns), quantity=columns[0].quantity)
+    if len({(c.lowest, c.highest) for c in columns}) == 1:
+        return replace(found, lowest=columns[0].lowest, highest=columns[0].highest)
+    ends = {(c.imt, c.lowest, c.highest) for c in columns if c.lowest and c.highest}
+    return replace(found, ends=tuple(sorted(ends)))
+
+
+def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[str, ...]:
+    """Return a sentence for each column with sites where ground motion is beyond the curves."""
+    found = []
+    for column, values in zip(columns, arrays):
+        below, above = (int(sites.sum()) for sites in beyond_curves(values, column))
+        parts = [
+            f"{end_text(column, end)} at {count:,} of {len(values):,} sites"
+            for end, count in ((1, above), (-1, below))
+            if count
+        ]
+        if parts:
+            found.append(f"{column.label}: {'; '.join(parts)}.")
+    more = len(found) - SHOWN_MAPS
+    return (*found[:SHOWN_MAPS], *([f"… and so on for {more} more maps."] if more > 0 else []))
+
+
+def end_text(column: Column, end: int) -> str:
+    """Return what is known of ground motion beyond its curve: below it (-1), or above it (1)."""
+    if end > 0:
+        level = level_text(column.highest or 0.0, column.imt)
+        return f"at least the highest level of the curves ({level})"
+    return f"below the lowest level of the curves ({level_text(column.lowest or 0.0, column.imt)})"
 
 
 def styled_motion(columns: Sequence[Column], wanted: str, time: float | None) -> Column:
@@ -300,7 +351,7 @@ def map_title(column: Column, time: float | None) -> str:
     if time is None:
         return f"{kind.capitalize()} {column.imt}{unit} ({percent(poe)})"
     period = years(return_period(poe, time))
-    return f"{period}-year {kind} {column.imt}{unit} ({percent(poe)} in {_duration(time)})"
+    return f"{period}-year {kind} {column.imt}{unit} ({percent(poe)} in {duration(time)})"
 
 
 OUTPUTS = {

@@ -10,7 +10,7 @@ from ..engine.errors import InvalidOutput
 from .choices import Choices
 from .hazard import Hazard, fetch, named, read_hazard, realization_notes
 from .output_type import OutputType
-from .quantities import imt_unit, kind_label
+from .quantities import imt_unit, kind_label, level_text
 from .site_table import (
     LongFormat,
     of_first_imt,
@@ -136,9 +136,7 @@ def _said_of(kind: str, label: str, what: str) -> str:
 
 
 def _at(hazard: Hazard, imt: str, level: float) -> str:
-    unit = imt_unit(imt)
-    unit = f" {unit}" if unit not in ("", "intensity", "probability") else ""
-    return f"{imt} {level:.4g}{unit}{hazard.within()}"
+    return f"{imt} {level_text(level, imt)}{hazard.within()}"
 
 
 def _styled(columns: Sequence[Column], wanted: str) -> Column:

@@ -15,7 +15,7 @@ from .choices import Choices, match_kinds, match_names
 from .exposure import check_point_or_table, cost_units, empty_note, loss_unit
 from .general import CsvFile, csv_files, scan, to_array
 from .output_type import OutputType
-from .quantities import PEOPLE, kind_label, loss_words, years
+from .quantities import ANNUAL_RUN, PEOPLE, holds_time, kind_label, loss_words, years
 from .source import Source
 from .styles import LOSS_RAMP
 from .table import (
@@ -97,11 +97,11 @@ class _Part:
 def read_losses(source: Source, choices: Choices) -> Table:
     """Return average losses: one row per asset, one column per statistic and loss type.
 
-    Values in the unit of the exposure's cost type, over the time that the column's label says; the
-    same divided by the years where they are not one. In single precision from the extract
-    ``losses_by_asset`` where that holds what the export does: statistics that were stored, or the
-    only realization, without sums of loss types and insured losses. Else in the five digits of the
-    CSV export. Raises :class:`InvalidChoice` for what is not there.
+    Values in the unit of the exposure's cost type, over the time that the column's label says;
+    event-based ones also divided by the years where these are not one. In single precision from the
+    extract ``losses_by_asset`` where that holds what the export does: statistics that were stored,
+    or the only realization, without sums of loss types and insured losses. Else in the five digits
+    of the CSV export. Raises :class:`InvalidChoice` for what is not there.
     """
     check_point_or_table(source, choices)
     members = _loss_arrays(source) or _csv_members(source)
@@ -377,13 +377,26 @@ class _Derived:
 
 
 def _per_year(table: Table, source: Source) -> Table:
-    """Add the losses divided by the years they are of, where these are not one."""
+    """Add the losses divided by the years of the events, where these are not one.
+
+    That is exact for sums over events only. The average of classical_risk is the expected largest
+    loss in the time (``risklib/scientific.average_loss`` integrates the PoE over the loss): it
+    saturates, so that a 50th of that of 50 years may be less than half of that of a year.
+    """
     time = source.risk_time
     if not time or time == 1:
         return table
+    if not source.event_based:
+        if not source.calculation.mode.startswith("classical"):
+            return table
+        note = (
+            f"The average loss over {years(time)} years is not {years(time)} times that of one "
+            f"year; {ANNUAL_RUN}."
+        )
+        return replace(table, notes=(*table.notes, note))
     found = []
     for column in table.columns:
-        if column.quantity == "average loss":
+        if column.quantity == "average loss" and not holds_time(column.unit):
             label = column.label.replace(when(source), " per year")
             label = f"{label}, derived: divided by {years(time)}"
             column_per_year = replace(column, name=f"{column.name}-per-year", label=label)

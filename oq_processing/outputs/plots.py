@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Callable
 
@@ -49,7 +49,8 @@ class Series:
 
     ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
     is what else tells series apart (IMT, PoE, loss type, …), which decides the colour, unless
-    ``colors`` has one for each value.
+    ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
+    that it is below, 1 where it is at least that, else 0; empty where all are known.
     """
 
     x: tuple[float, ...]
@@ -57,6 +58,7 @@ class Series:
     kind: str = "mean"
     group: str = ""
     colors: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Plot:
 
     ``x_edges`` are the limits of bars or cells along x, ``y_edges`` those of cells along y. A
     GRID has its ``values`` row by row, from the lowest y, called ``value_label``. ``mark`` is a
-    point to be marked (the site on a map); ``legend`` the title of the legend.
+    point to be marked (the site on a map); ``legend`` the title of the legend; ``condition`` the
+    soil it is for.
     """
 
     title: str
@@ -82,6 +85,7 @@ class Plot:
     mark: tuple[float, float] | None = None
     legend: str = ""
     notes: tuple[str, ...] = ()
+    condition: str = ""
 
 
 def labels(series: Sequence[Series]) -> list[str]:
@@ -116,6 +120,7 @@ class Site:
     lon: float
     lat: float
     note: str = ""
+    vs30: float | None = None
 
     @property
     def text(self) -> str:
@@ -164,10 +169,11 @@ def read(source: Source, choices: Choices, place: Place, outputs: Sequence[Outpu
     return kind.read(source, choices, place)
 
 
-def subtitle(source: Source) -> str:
-    """Return which calculation a figure is of."""
+def subtitle(source: Source, condition: str = "") -> str:
+    """Return which calculation a figure is of, and for which soil."""
     about = source.calculation
-    return f"Calculation {about.id}: {about.description}".rstrip(": ")
+    of = f"Calculation {about.id}: {about.description}".rstrip(": ")
+    return f"{of}\nSite condition: {condition}" if condition else of
 
 
 def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
@@ -204,12 +210,14 @@ def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
         )
     found = _site(sites, row)
     note = f"The nearest to SITE is {found.text}, {away[row]:,.3g} km away."
-    return Site(row, found.site_id, found.custom_id, found.lon, found.lat, note)
+    return replace(found, note=note)
 
 
 def _site(sites: Sites, row: int) -> Site:
     custom = "" if sites.custom_id is None else str(sites.custom_id[row])
-    return Site(row, int(sites.site_id[row]), custom, float(sites.lon[row]), float(sites.lat[row]))
+    vs30 = None if sites.vs30 is None else float(sites.vs30[row])
+    place = float(sites.lon[row]), float(sites.lat[row])
+    return Site(row, int(sites.site_id[row]), custom, *place, vs30=vs30)
 
 
 def _row_of(sites: Sites, wanted: str) -> int:

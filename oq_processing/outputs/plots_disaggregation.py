@@ -28,7 +28,7 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     """
     every = disaggregation.member_files(source)
     files = disaggregation.chosen_members(every, choices.member)
-    custom = disaggregation.custom_site_ids(source)
+    custom, vs30 = disaggregation.about_sites(source)
     read = {file.member: disaggregation.read_bins(file, custom) for file in files}
     site_bins, note = _at_site([*read.values()], place)
     notes = [note] if note else []
@@ -59,9 +59,12 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     columns, arrays = disaggregation.columns_of([bins])
     title = f"{disaggregation.title(bins)}{only}{single}"
     table = Table(title, tuple(columns), len(arrays[0]), lambda: blocks_of(arrays))
+    condition = disaggregation.condition_of(source, [bins], vs30)
+    words = _mean_text(facts) if len(facts) == 1 else []
     return Plot(
         title=title,
-        subtitle="\n".join([*(_mean_text(facts) if len(facts) == 1 else []), subtitle(source)]),
+        subtitle="\n".join([*words, subtitle(source, condition)]),
+        condition=condition,
         table=table,
         notes=(*notes, *about),
         **found,

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ..engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from .choices import Choices, listed, nearest_475
-from .hazard import Hazard, chosen_poes, fetch, read_hazard
+from .hazard import (
+    Hazard,
+    chosen_poes,
+    duration,
+    end_text,
+    fetch,
+    motion_column,
+    of_several,
+    read_hazard,
+)
 from .hazard_curves import read_site_curves
 from .plots import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
 from .quantities import imt_unit, kind_label, percent, return_period, years
-from .sites import Sites, read_own_sites, read_sites
+from .sites import Sites, read_own_sites, read_sites, site_condition
 from .source import Source
 from .spectra import read_site_spectra, spectral_periods
-from .table import INTEGER, REAL, TEXT, Column, small_table
+from .table import INTEGER, REAL, TEXT, Column, beyond_curves, small_table
 
 FEW = 20
 """Statistics and realizations of which the spectra of several PoEs go into one figure."""
@@ -41,6 +52,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
         )
     unit = units.pop()
     site = _find(source, place, "hcurves", imts[0])
+    condition = _condition(source, site)
     curves = read_site_curves(source, kinds, imts, site.row)
     series, rows = [], []
     for imt in imts:
@@ -61,7 +73,8 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     ]
     return Plot(
         title=title,
-        subtitle=subtitle(source),
+        subtitle=subtitle(source, condition),
+        condition=condition,
         x=Axis(imts[0] if len(imts) == 1 else "Intensity measure level", unit, log=True),
         y=Axis(poe, log=True),
         table=small_table(title, columns, rows),
@@ -85,13 +98,18 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         notes.append(f"Plotted: {_level(poes[0], time)}; others by POE.")
     periods = spectral_periods(source, hazard)
     site = _find(source, place, "hmaps", next(iter(periods)))
+    condition = _condition(source, site)
     spectra = read_site_spectra(source, kinds, poes, site.row)
     series, rows = [], []
+    quantity = "uniform hazard spectrum"
+    motions = [motion_column(hazard, i, quantity, kinds[0], i, poes[0]) for i in periods]
     for kind in kinds:
         for poe in poes:
             x, y = (tuple(map(float, values)) for values in spectra[kind, poe])
-            series.append(Series(x, y, kind, _level(poe, time) if len(poes) > 1 else ""))
+            level = _level(poe, time) if len(poes) > 1 else ""
+            series.append(_spectrum(Series(x, y, kind, level), motions))
             rows += [(*_cells(site), kind, poe, *cells) for cells in zip(periods, x, y)]
+    notes += _end_notes(series, motions)
     one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
     what = f"{one}uniform hazard {'spectrum' if len(series) == 1 else 'spectra'}"
     # one probability stands in the title, several in the legend
@@ -105,11 +123,12 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         Column("poe", REAL, f"Probability of exceedance{hazard.within()}"),
         Column("imt", TEXT, "Intensity measure type"),
         Column("period", REAL, "Period", "s"),
-        Column("value", REAL, "Spectral acceleration", "g", quantity="uniform hazard spectrum"),
+        of_several(motions, "Spectral acceleration"),
     ]
     return Plot(
         title=title,
-        subtitle=subtitle(source),
+        subtitle=subtitle(source, condition),
+        condition=condition,
         x=Axis("Period", "s"),
         y=Axis("Spectral acceleration", "g"),
         table=small_table(title, columns, rows),
@@ -118,8 +137,32 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     )
 
 
+def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
+    """Return a spectrum with what is beyond its curves at their ends, of which it says so."""
+    import numpy as np
+
+    y, ends = list(series.y), [0] * len(series.y)
+    for i, column in enumerate(motions):
+        [below], [above] = beyond_curves(np.array(series.y[i : i + 1]), column)
+        if below or above:
+            y[i] = (column.highest if above else column.lowest) or 0.0
+            ends[i] = 1 if above else -1
+    return replace(series, y=tuple(y), ends=tuple(ends) if any(ends) else ())
+
+
+def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[str]:
+    """Return what the log says of spectra that reach beyond their curves."""
+    found = []
+    for i, column in enumerate(motions):
+        for end in (1, -1):
+            if count := sum(end in s.ends[i : i + 1] for s in every):
+                of = f" in {count} of {len(every)} spectra" if len(every) > 1 else ""
+                found.append(f"{column.imt}: {end_text(column, end)}{of}.")
+    return found
+
+
 def _chance(poe: float, time: float | None) -> str:
-    return f"{percent(poe)} in {years(time)} years" if time else percent(poe)
+    return f"{percent(poe)} in {duration(time)}" if time else percent(poe)
 
 
 def _level(poe: float, time: float | None) -> str:
@@ -140,6 +183,12 @@ def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
 def _find(source: Source, place: Place, what: str, imt: str) -> Site:
     spacing = source.oqparam.get("region_grid_spacing")
     return find_site(_sites(source, what, imt), place, float(spacing) if spacing else None)
+
+
+def _condition(source: Source, site: Site) -> str:
+    import numpy as np
+
+    return site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
 
 
 def _sites(source: Source, what: str, imt: str) -> Sites:

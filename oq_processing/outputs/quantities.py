@@ -26,6 +26,12 @@ PEOPLE = {"occupants", "residents", "injured", "affectedpop", "fatalities", "hom
 """Loss types and consequences that count people."""
 
 
+ANNUAL_RUN = (
+    "for annual losses run the risk calculation again with PARAMETERS=risk_investigation_time=1"
+)
+"""What to do where a calculation has losses of a longer time that are not a sum over years."""
+
+
 def imt_unit(imt: str) -> str:
     """Return the unit of an intensity measure type; "" if unknown, never a guess."""
     name = imt.split("(", maxsplit=1)[0].strip()
@@ -34,6 +40,12 @@ def imt_unit(imt: str) -> str:
     if name.startswith("RSD"):
         return "s"
     return _UNITS.get(name, "")
+
+
+def level_text(level: float, imt: str) -> str:
+    """Return a level of an intensity measure type as people write it: ``0.1 g``, ``6`` of MMI."""
+    unit = imt_unit(imt)
+    return f"{level:.4g} {unit}" if unit not in ("", "intensity", "probability") else f"{level:.4g}"
 
 
 def imt_order(imt: str) -> tuple[int, str, float]:
@@ -74,6 +86,13 @@ def kind_label(kind: str) -> str:
     if kind.startswith("rlz-"):
         return f"Realization {int(kind[4:])}"
     return {"std": "Standard deviation", "max": "Maximum", "mean": "Mean"}.get(kind, kind)
+
+
+def holds_time(unit: str) -> bool:
+    """Return whether a unit is already by time, as USD/month is."""
+    return bool(
+        re.search(r"(/|\bper\b) *(hour|day|week|month|quarter|year|yr|annum|[hdya]\b)", unit)
+    )
 
 
 def loss_words(loss_type: str) -> str:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from ..engine.errors import InvalidChoice
 from .choices import Choices
-from .sites import Sites, cell_polygons, crosses_antimeridian, polygons_wkb, read_sites
+from .sites import (
+    Sites,
+    cell_polygons,
+    crosses_antimeridian,
+    polygons_wkb,
+    read_sites,
+    site_condition,
+)
 from .source import Source
 from .styles import ground_motion_style
 from .table import (
@@ -78,6 +85,8 @@ def site_table(
     sites = sites or read_sites(source, len(arrays[0]))
     provenance = source.provenance(choices)
     provenance["calculation_sites"] = len(sites.lon)
+    if condition := site_condition(source, sites.vs30):
+        provenance["site_condition"] = condition
     xy = point_array(sites.lon, sites.lat) if geometry == POINT else None
     rings = None
     if geometry in ("cell", POLYGON):

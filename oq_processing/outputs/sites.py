@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sites:
-    """Site arrays of equal length: ids, degrees, km (positive down), custom ids as text."""
+    """Site arrays of equal length: ids, degrees, km (positive down), custom ids as text, m/s."""
 
     site_id: Array
     lon: Array
     lat: Array
     depth: Array | None = None
     custom_id: Array | None = None
+    vs30: Array | None = None
 
     def columns(self) -> list[tuple[Column, Array]]:
         """Return the columns that every layer of sites begins with."""
@@ -67,13 +68,51 @@ def read_own_sites(source: Source, calculation_id: int | None = None) -> Sites:
     They are those of every output that the server lists for the calculation: it does so only for
     arrays that the calculation holds itself.
     """
+    array = source.npz("sitecol", calculation_id).array("array")
+    return sites_of(array, array["sids"])
+
+
+def sites_of(array: Array, ids: Array) -> Sites:
+    """Return the sites of an array of the engine with longitude, latitude and what else it has."""
     import numpy as np
 
-    array = source.npz("sitecol", calculation_id).array("array")
     names = array.dtype.names or ()
     depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
     custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
-    return Sites(array["sids"], array["lon"], array["lat"], depth, custom)
+    vs30 = array["vs30"] if "vs30" in names else None
+    return Sites(ids, array["lon"], array["lat"], depth, custom, vs30)
+
+
+def site_condition(source: Source, vs30: Array | None) -> str:
+    """Return the soil that ground motion is for: ``vs30 760 m/s (reference)``; "" if unknown.
+
+    ``vs30`` is that of the sites as the engine used it, in m/s: a site model counts before the
+    reference of the job. Of ground motion from a file nothing is known.
+    """
+    import numpy as np
+
+    parameters = source.oqparam
+    inputs = parameters.get("inputs") or {}
+    given = any(parameters.get(name) for name in ("shakemap_id", "shakemap_uri"))
+    if given or any(name in inputs for name in ("gmfs", "hazard_curves", "shakemap")):
+        return ""
+    values = np.asarray([] if vs30 is None else vs30, dtype=float)
+    reference = float(parameters.get("reference_vs30_value") or "nan")
+    by_site = "site_model" in inputs
+    if not len(values) and not by_site:
+        values = np.array([reference])  # the ground motion models do without one
+    values = values[values > 0]
+    found = "site model" if by_site else ""
+    if len(values):
+        ends = dict.fromkeys(f"{value:.4g}" for value in (values.min(), values.max()))
+        found = f"vs30 {' to '.join(ends)} m/s"
+        if by_site:
+            found += " (site model)"
+        elif np.allclose(values, reference):
+            found += " (reference)"
+    if "amplification" in inputs:
+        found = f"amplification functions of the job{f', from {found}' if found else ''}"
+    return found
 
 
 def cell_polygons(lon: Array, lat: Array) -> Array:

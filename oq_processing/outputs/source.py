@@ -49,6 +49,11 @@ class Source:
         return float(value) if value else None
 
     @property
+    def event_based(self) -> bool:
+        """Whether the calculation is of many events in a time: no scenario, no hazard curves."""
+        return self.calculation.mode.startswith(("event_based", "ebrisk"))
+
+    @property
     def parent_id(self) -> int | None:
         """The calculation that this one is based on, if any."""
         value = self.oqparam.get("hazard_calculation_id") or self.calculation.parent_id

@@ -11,16 +11,18 @@ from .choices import Choices, match_names
 from .hazard import (
     Hazard,
     chosen_poes,
+    end_notes,
     fetch,
     map_title,
     motion_column,
     named,
+    of_several,
     read_hazard,
     realization_notes,
     styled_motion,
 )
 from .output_type import OutputType
-from .site_table import LongFormat, one_unit, refuse_many, site_table, title_of_all
+from .site_table import LongFormat, refuse_many, site_table, title_of_all
 from .source import Source
 from .table import REAL, TEXT, Column, Table
 
@@ -66,16 +68,10 @@ def read_spectra(source: Source, choices: Choices) -> Table:
             Column("period", REAL, "Period", "s"),
         ),
         lambda column: (column.kind, column.poe, column.imt, periods[column.imt]),
-        Column(
-            "value",
-            REAL,
-            "Spectral acceleration",
-            one_unit(columns),
-            quantity="uniform hazard spectrum",
-        ),
+        of_several(columns, "Spectral acceleration"),
     )
     title = map_title(styled, hazard.time)
-    notes = realization_notes(hazard, columns)
+    notes = (*realization_notes(hazard, columns), *end_notes(columns, arrays))
     return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
 
 

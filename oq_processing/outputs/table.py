@@ -29,6 +29,10 @@ class Column:
     ``label`` is what people read; ``unit`` is "" if unknown. ``poe`` is the probability that values
     are exceeded with; ``level`` the intensity, in the unit of ``imt``, that is exceeded with the
     probability that values are.
+    ``lowest`` and ``highest`` are the ends of the curves that values were read from: a value below
+    ``lowest`` (the engine writes 0) says that it is below, one at ``highest`` that it is at least
+    that. ``ends`` has (IMT, lowest, highest) where rows are of several IMTs whose curves end
+    elsewhere; the column ``imt`` tells which.
     ``additive`` tells whether values of several sites or assets may be summed.
     """
 
@@ -44,6 +48,9 @@ class Column:
     level: float | None = None
     loss_type: str = ""
     damage_state: str = ""
+    lowest: float | None = None
+    highest: float | None = None
+    ends: Sequence[Sequence[Any]] = ()
 
     @property
     def title(self) -> str:
@@ -57,10 +64,36 @@ class Column:
         for key in ("label", "unit", "quantity", "kind", "imt", "loss_type", "damage_state"):
             if value := getattr(self, key):
                 known[key] = value
-        for key in ("poe", "level"):
+        if self.ends:
+            known["ends"] = self.ends
+        for key in ("poe", "level", "lowest", "highest"):
             if (number := getattr(self, key)) is not None:
                 known[key] = number
         return known
+
+
+AT_END = 1e-5
+"""How far, relative to it, a value may be from the end of its curve: it is in single precision."""
+
+
+def beyond_curves(values: Array, column: Column) -> tuple[Array, Array]:
+    """Return which values only say that they are below the curves, and which that they are above.
+
+    Two arrays of booleans. Above are those at the highest level too. Where the rows are of several
+    IMTs (``Column.ends``), a value at the highest level of any of them counts.
+    """
+    import numpy as np
+
+    below, above = np.zeros(len(values), bool), np.zeros(len(values), bool)
+    if column.lowest is not None:
+        below = (values < column.lowest * (1 - AT_END)) & (values > -np.inf)
+    if column.highest is not None:
+        above = (values >= column.highest * (1 - AT_END)) & (values < np.inf)
+    if column.ends:
+        below = values == 0
+        for *_, highest in column.ends:
+            above |= np.abs(values - highest) < highest * AT_END
+    return below, above
 
 
 @dataclass(frozen=True)
@@ -72,7 +105,8 @@ class Style:
     which the outer are open; ``colors`` and ``labels`` what those classes are drawn and called, one
     more than there are breaks; ``ramp`` the name of a QGIS colour ramp; ``center`` the value that
     a diverging ramp has its middle at; ``categories`` value, label and colour of a categorized
-    column; ``order_by`` a numeric column of which large values are drawn on top of small ones.
+    column; ``order_by`` a column of which large values (of ``categories``, the last) are drawn on
+    top of small ones: where it is ``field``, of what the user draws instead.
     """
 
     field: str
@@ -112,7 +146,9 @@ class Table:
     ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
     not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
     ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``);
-    ``multi``: the geometry of a row may be several points, lines or polygons.
+    ``multi``: the geometry of a row may be several points, lines or polygons. ``shared`` is the
+    sentence for the log where points lie one on another, with {rows}, {places}; "" where each row
+    has a place of its own.
     """
 
     title: str
@@ -125,6 +161,7 @@ class Table:
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
     multi: bool = False
+    shared: str = ""
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""

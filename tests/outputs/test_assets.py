@@ -106,8 +106,28 @@ def test_what_was_chosen_keeps_its_values_and_place(rows_of):
     assert (table.title, table.columns, table.style.field) == (TITLE, COLUMNS, "structural")
     lines = chosen_assets(table_of(geometry="line"), Choices(taxonomy="W, *H:2"))
     assert [block.wkb for block in lines.blocks()] == [[b"a2"], [b"a3"], [b"a6"]]
-    nothing = table_of()
-    assert chosen_assets(nothing, Choices()) is nothing
+    assert ids(chosen_assets(table_of(), Choices())) == ids(table_of())
+
+
+@pytest.mark.parametrize(
+    ("columns", "geometry", "sums"),
+    [
+        (COLUMNS, POINT, True),
+        # what must not be summed is only drawn large on top
+        ((*COLUMNS[:5], replace(COLUMNS[5], additive=False), COLUMNS[6]), POINT, False),
+        (COLUMNS, NONE, None),
+        (COLUMNS, "line", None),
+    ],
+)
+def test_the_largest_of_a_place_is_on_top(columns, geometry, sums):
+    table = chosen_assets(table_of(columns, geometry=geometry), Choices())
+    assert table.style.order_by == ("" if sums is None else "structural")
+    words = table.shared.format(rows=1234567, places=3)
+    assert words.startswith("1,234,567 assets at 3 places: " if sums is not None else "")
+    assert ("AGGREGATE_BY_SITE" in words) == bool(sums)
+    summed = Choices(aggregate_by_site=True)
+    if sums:
+        assert chosen_assets(table_of(columns), summed).shared == ""
 
 
 @pytest.mark.parametrize(

@@ -335,21 +335,23 @@ def test_points(fake_source, header):
     [block] = table.blocks()
     assert table.geometry == POINT
     assert block.xy.tolist() == [[1.5, -2.25], [179.5, 0.0]]
-    assert table.style == Style("mag")
+    assert table.style == Style("mag", order_by="mag")
+    assert table.shared.format(rows=9, places=8).startswith("9 rows at 8 places")
     assert table.column("depth").title == "Depth [km]"
 
 
 @pytest.mark.parametrize(
-    ("data", "style"),
+    ("data", "field"),
     [
-        (b"lon,lat,site_id,year,depth,weight,PGA,n\r\n1,2,3,4,5.5,0.5,0.25,7\r\n", Style("PGA")),
+        (b"lon,lat,site_id,year,depth,weight,PGA,n\r\n1,2,3,4,5.5,0.5,0.25,7\r\n", "PGA"),
         # counts are drawn where nothing is measured, ids never
-        (b"lon,lat,id_1,rup_id,n\r\n1,2,3,4,5\r\n", Style("n")),
+        (b"lon,lat,id_1,rup_id,n\r\n1,2,3,4,5\r\n", "n"),
         (b"lon,lat,site_id\r\n1,2,3\r\n", None),
         (b"lon,lat,name\r\n1,2,a\r\n", None),
     ],
 )
-def test_what_is_drawn(fake_source, data, style):
+def test_what_is_drawn(fake_source, data, field):
+    style = field and Style(field, order_by=field)
     assert read(fake_source(data), Choices()).style == style
 
 
@@ -366,8 +368,8 @@ def test_coordinates_that_are_no_numbers(fake_source):
 
 def test_style_field_of_choice(fake_source):
     source = fake_source(b"lon,lat,a,b\r\n1,2,0.5,1.5\r\n")
-    assert read(source, Choices(style_field="B")).style == Style("b")
-    assert read(source, Choices(style_field="nope")).style == Style("a")
+    assert read(source, Choices(style_field="B")).style.field == "b"
+    assert read(source, Choices(style_field="nope")).style.field == "a"
 
 
 def test_geometry_none(fake_source):

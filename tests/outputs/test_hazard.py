@@ -9,7 +9,7 @@ from oq_processing.outputs.styles import STANDARD_G
 from oq_processing.outputs.table import INTEGER, POINT, POLYGON, TEXT, Column
 
 PARAMETERS = {
-    "hazard_imtls": {"PGV": [1], "SA(0.2)": [1], "PGA": [1]},
+    "hazard_imtls": {"PGV": [0.5, 900.0], "SA(0.2)": [0.25, 1000.0], "PGA": [0.1, 800.0]},
     "poes": [0.02, 0.1],
     "investigation_time": 50.0,
     "quantiles": [0.15, 0.5],
@@ -169,6 +169,7 @@ def test_what_is_told_of_a_real_map(source_of, client, area_source):
         "investigation_time": 50.0,
         "engine_version": client.engine_version(),
         "calculation_sites": 624,
+        "site_condition": "vs30 600 m/s (reference)",
     }
 
 
@@ -245,7 +246,76 @@ def test_kinds_imts_and_poes_are_not_mixed_up(maps, rows_of):
         "kind": "max",
         "imt": "PGV",
         "poe": 0.1,
+        "lowest": 0.5,
+        "highest": 900.0,
     }
+
+
+# the level itself is in single precision on the layer, and a hair off in the job
+LEVELS = {"PGA": [0.01, 1.0000000000000004], "SA(0.2)": [0.01, 1.0000000000000004], "PGV": [2, 50]}
+VALUES = {
+    "PGA": [[0.0, 0.01], [1.0, 0.5], [1.0, 0.99997]],
+    "SA(0.2)": [[0.02, 0.02], [0.3, 0.3], [0.9, 0.9]],
+    "PGV": [[0.0, 0.0], [2.0, 1.0], [50.0, 49.0]],
+}
+
+
+@pytest.fixture
+def ends(hazard_source, sites):
+    """A source of maps that reach the ends of their curves."""
+
+    def make(**parameters):
+        given = {**PARAMETERS, "hazard_imtls": LEVELS, **parameters}
+        values = {(kind, imt): VALUES[imt] for kind in KINDS[:4] for imt in IMTS}
+        return hazard_source(given, values, {5: sites(np.arange(3), np.zeros(3))})
+
+    return make
+
+
+def test_sites_at_the_ends_of_curves_are_counted(ends):
+    assert read_hazard_maps(ends(), Choices()).notes == (
+        "Mean PGA, 2% in 50 years: at least the highest level of the curves (1 g) at 2 of 3 sites; "
+        "below the lowest level of the curves (0.01 g) at 1 of 3 sites.",
+        "Mean PGV, 2% in 50 years: at least the highest level of the curves (50 cm/s) at 1 of 3 "
+        "sites; below the lowest level of the curves (2 cm/s) at 1 of 3 sites.",
+        "Mean PGV, 10% in 50 years: below the lowest level of the curves (2 cm/s) at 2 of 3 sites.",
+    )
+    every = read_hazard_maps(ends(), Choices(kind="all")).notes
+    assert len(every) == 9
+    assert every[-1] == "… and so on for 4 more maps."
+    assert read_hazard_maps(ends(), Choices(imt="SA(0.2)")).notes == ()
+
+
+def test_amplified_curves_have_other_ends(ends):
+    soil = ends(soil_intensities=[0.02, 0.5])
+    table = read_hazard_maps(soil, Choices(imt="PGA", poe="10%"))
+    column = table.column("PGA-0.1")
+    assert (column.lowest, column.highest) == (0.02, 0.5)
+    assert table.notes == (
+        "Mean PGA, 10% in 50 years: at least the highest level of the curves (0.5 g) at 2 of 3 "
+        "sites; below the lowest level of the curves (0.02 g) at 1 of 3 sites.",
+    )
+
+
+def test_long_tables_know_the_ends_of_curves(ends):
+    long = Choices(long_format=True, imt="PGA, SA(0.2)")
+    column = read_hazard_maps(ends(), long).column("value")
+    assert (column.lowest, column.highest, column.ends) == (0.01, 1.0000000000000004, ())
+    column = read_hazard_maps(ends(), Choices(long_format=True)).column("value")
+    assert (column.lowest, column.highest) == (None, None)
+    assert column.meaning()["ends"] == (
+        ("PGA", 0.01, 1.0000000000000004),
+        ("PGV", 2.0, 50.0),
+        ("SA(0.2)", 0.01, 1.0000000000000004),
+    )
+
+
+def test_levels_that_nobody_tells_are_no_ends(ends):
+    parameters = {"hazard_imtls": {"PGA": [0], "PGV": [], "SA(0.2)": [0, 1]}}
+    table = read_hazard_maps(ends(**parameters), Choices())
+    ends_of = {c.imt: (c.lowest, c.highest) for c in table.columns if c.imt}
+    assert ends_of == {"PGA": (None, None), "PGV": (None, None), "SA(0.2)": (None, 1.0)}
+    assert table.notes == ()
 
 
 def test_only_what_was_chosen_is_fetched(maps):

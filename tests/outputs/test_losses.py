@@ -423,9 +423,16 @@ ARRAYS = {
 def with_arrays(risk_source):
     """A function that makes a source with an extract, whose export nobody needs to fetch."""
 
-    def make(kind="avg_losses-stats", arrays=None, what="losses_by_asset", **parameters):
+    def make(
+        kind="avg_losses-stats",
+        arrays=None,
+        what="losses_by_asset",
+        exposure=EXPOSURE,
+        **parameters,
+    ):
         files = {"avg_losses-mean_5.csv": csv_file("structural", "7", "8")}
-        source = risk_source(kind, files, {"calculation_mode": "classical_risk", **parameters})
+        parameters = {"calculation_mode": "classical_risk", **parameters}
+        source = risk_source(kind, files, parameters, exposure)
         source.client.extracts[5, what] = {**(arrays or ARRAYS), "extra": np.array(["value"])}
         return source
 
@@ -500,8 +507,11 @@ def test_modal_damage_states_are_in_the_export_only(with_arrays):
     assert "csv" in source.client.asked
 
 
-def test_losses_per_year_are_derived(with_arrays, rows_of):
-    table = catalogue.read(with_arrays(investigation_time=50), Choices(loss_type="structural"))
+EVENTS = {"calculation_mode": "event_based_risk", "investigation_time": 50}
+
+
+def test_losses_of_events_per_year_are_derived(with_arrays, rows_of):
+    table = catalogue.read(with_arrays(**EVENTS), Choices(loss_type="structural"))
     assert titles(table) == {
         "structural": "Average structural loss in 50 years [EUR]",
         "structural-per-year": "Average structural loss per year, derived: divided by 50 [EUR]",
@@ -512,13 +522,28 @@ def test_losses_per_year_are_derived(with_arrays, rows_of):
         "structural",
         "Average structural loss in 50 years [EUR]",
     )
-    of_one_year = catalogue.read(with_arrays(investigation_time=1), Choices())
+    of_one_year = catalogue.read(with_arrays(**{**EVENTS, "investigation_time": 1}), Choices())
     assert list(titles(of_one_year)) == ["contents", "structural"]
-    maximum = catalogue.read(with_arrays(investigation_time=50), Choices(kind="max"))
+    maximum = catalogue.read(with_arrays(**EVENTS), Choices(kind="max"))
     assert maximum.column("structural-per-year").label == (
         "Average structural loss per year, maximum, derived: divided by 50"
     )
     assert not maximum.column("structural-per-year").additive
+
+
+@pytest.mark.parametrize("mode", ["classical_risk", "scenario_risk"])
+def test_no_other_losses_per_year_are_derived(with_arrays, mode):
+    table = catalogue.read(with_arrays(calculation_mode=mode, investigation_time=50), Choices())
+    assert list(titles(table)) == ["contents", "structural"]
+    advice = [note for note in table.notes if "risk_investigation_time=1" in note]
+    assert len(advice) == (mode == "classical_risk")
+
+
+def test_what_is_by_time_is_not_divided_by_years(with_arrays):
+    by_month = EXPOSURE.replace('unit="USD"', 'unit="USD/month"')
+    table = catalogue.read(with_arrays(**EVENTS, exposure=by_month), Choices())
+    assert table.column("contents").unit == "USD/month"
+    assert list(titles(table)) == ["contents", "structural", "structural-per-year"]
 
 
 def test_losses_of_chosen_assets_summed_by_site(with_arrays, rows_of):
@@ -657,9 +682,6 @@ def test_losses_of_the_engine(
     rows = [dict(zip(names, row)) for row in rows_of(table)]
     assert losses["id"].tolist() == [row["asset_id"].encode() for row in rows]
     assert losses["structural"].tolist() == [row["structural"] for row in rows]
-    assert [row["structural-per-year"] for row in rows] == pytest.approx(
-        [row["structural"] / 50 for row in rows]
-    )
     sites = catalogue.read(source, Choices(aggregate_by_site=True))
     names = [c.name for c in sites.columns]
     sums = [dict(zip(names, row)) for row in rows_of(sites)]

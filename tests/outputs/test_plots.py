@@ -125,7 +125,8 @@ def test_hazard_curve_of_a_site(plotted, exported, client, area_source, tmp_path
     assert (plot.y.title, plot.y.log) == ("Probability of exceedance in 50 years", True)
     assert plot.title == f"Mean hazard curve of PGA, site 417 ({float(lon):g}, {float(lat):g})"
     assert plot.subtitle == (
-        f"Calculation {area_source}: Classical PSHA Area Source demo for Null Island"
+        f"Calculation {area_source}: Classical PSHA Area Source demo for Null Island\n"
+        "Site condition: vs30 600 m/s (reference)"
     )
     assert plot.notes[0].startswith("Plotted: PGA; others by IMT: SA(0.025), SA(0.05)")
 

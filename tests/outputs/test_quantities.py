@@ -3,6 +3,7 @@ import math
 import pytest
 
 from oq_processing.outputs.quantities import (
+    holds_time,
     imt_order,
     imt_unit,
     kind_label,
@@ -10,6 +11,24 @@ from oq_processing.outputs.quantities import (
     return_period,
     years,
 )
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("USD/month", True),
+        ("EUR per day", True),
+        ("USD / yr", True),
+        ("EUR/a", True),
+        ("USD", False),
+        ("USD/m2", False),
+        ("EUR/area", False),
+        ("people", False),
+        ("", False),
+    ],
+)
+def test_units_that_hold_a_time(unit, expected):
+    assert holds_time(unit) is expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from oq_processing.outputs.sites import (
     polygons_wkb,
     read_own_sites,
     read_sites,
+    site_condition,
 )
 
 
@@ -43,6 +44,49 @@ def test_depth_is_a_column_where_there_is_one(hazard_source, sites):
         "Latitude [°]",
         "Depth [km]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "vs30", "condition"),
+    [
+        ({"reference_vs30_value": 760.0}, [760.0, 760.0], "vs30 760 m/s (reference)"),
+        # the site model counts, whatever the reference
+        (
+            {"reference_vs30_value": 760.0, "inputs": {"site_model": ["s.csv"]}},
+            [670.0, 760.0],
+            "vs30 670 to 760 m/s (site model)",
+        ),
+        ({"inputs": {"site_model": ["s.csv"]}}, [800.5, 800.5], "vs30 800.5 m/s (site model)"),
+        ({"inputs": {"site_model": ["s.csv"]}}, None, "site model"),
+        # ground motion models without vs30: what the job says
+        ({"reference_vs30_value": 600.0}, None, "vs30 600 m/s (reference)"),
+        # sites that are not the reference
+        ({"reference_vs30_value": 760.0}, [300.0, 300.0], "vs30 300 m/s"),
+        ({}, [300.0, 760.0], "vs30 300 to 760 m/s"),
+        # nothing is made up
+        ({}, None, ""),
+        ({"reference_vs30_value": float("nan")}, None, ""),
+        ({}, [float("nan"), -999.0], ""),
+        (
+            {"reference_vs30_value": 760.0, "inputs": {"amplification": "a.csv"}},
+            [760.0],
+            "amplification functions of the job, from vs30 760 m/s (reference)",
+        ),
+        ({"inputs": {"amplification": "a.csv"}}, None, "amplification functions of the job"),
+        # of ground motion from a file or a ShakeMap the job's soil says nothing
+        ({"reference_vs30_value": 760.0, "inputs": {"gmfs": ["g.csv"]}}, [760.0], ""),
+        ({"reference_vs30_value": 760.0, "inputs": {"hazard_curves": "h.csv"}}, [760.0], ""),
+        ({"reference_vs30_value": 760.0, "shakemap_id": "us1"}, [760.0], ""),
+    ],
+)
+def test_the_soil_of_the_sites(hazard_source, parameters, vs30, condition):
+    array = None if vs30 is None else np.array(vs30, "f4")
+    assert site_condition(hazard_source(parameters, {}, {}), array) == condition
+
+
+def test_sites_know_their_soil(hazard_source):
+    array = np.array([(0, 1.0, 2.0, 450.0)], [(n, "f8") for n in ("sids", "lon", "lat", "vs30")])
+    assert read_sites(hazard_source({}, {}, {5: array}), 1).vs30.tolist() == [450.0]
 
 
 def test_sites_of_the_parent(hazard_source, sites):

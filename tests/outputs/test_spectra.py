@@ -11,9 +11,9 @@ from oq_processing.outputs.table import POLYGON, REAL
 PARAMETERS = {
     "hazard_imtls": {
         "PGV": [1],
-        "SA(1.0)": [1],
-        "PGA": [1],
-        "SA(0.05)": [1],
+        "SA(1.0)": [0.25, 900.0],
+        "PGA": [0.25, 900.0],
+        "SA(0.05)": [0.25, 900.0],
         "Sa_avg2(0.2)": [1],
         "MMI": [1],
     },
@@ -109,6 +109,8 @@ def test_kinds_poes_and_periods_are_not_mixed_up(spectra, rows_of):
         "kind": "max",
         "imt": "SA(1.0)",
         "poe": 0.1,
+        "lowest": 0.25,
+        "highest": 900.0,
     }
 
 

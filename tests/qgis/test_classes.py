@@ -7,6 +7,7 @@ import pytest
 from qgis.core import QgsGraduatedSymbolRenderer, QgsMarkerSymbol, QgsRendererRange
 
 from oq_processing.layers.classes import CLASSIFICATIONS, class_limits, number
+from oq_processing.layers.classes import within as cut
 
 RANDOM = np.random.default_rng(7)
 STANDARD = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)
@@ -37,6 +38,44 @@ VALUES = {
 def renderer_of(limits):
     ranges = [QgsRendererRange(a, b, QgsMarkerSymbol(), text) for a, b, text in limits]
     return QgsGraduatedSymbolRenderer("v", ranges)
+
+
+@pytest.mark.parametrize(
+    ("classes", "lowest", "highest", "expected"),
+    [
+        (
+            [(0, 0.01, "< 0.01"), (0.01, 0.9, "0.01 – 0.90"), (0.9, 1.5, "> 0.90")],
+            0.005,
+            1.0000000000000004,
+            [
+                (0.00499995, 0.01, "0.005 – 0.01"),
+                (0.01, 0.9, "0.01 – 0.90"),
+                (0.9, 0.99999, "0.90 – 1.00"),
+            ],
+        ),
+        # what ends where the curves begin has no values, what begins there has that one too
+        (
+            [(0, 0.05, "< 0.05"), (0.05, 0.1, "0.05 – 0.10"), (0.1, 3, "> 0.10")],
+            0.05,
+            None,
+            [(0.0499995, 0.1, "0.05 – 0.10"), (0.1, 3, "> 0.10")],
+        ),
+        ([(0.1, 0.2, "0.1 – 0.2"), (0.2, 0.5, "> 0.2")], None, 0.2, [(0.1, 0.199998, "0.1 – 0.2")]),
+        ([(1.5, 1.5, "> 1.50")], None, 2.13, [(1.5, 1.5, "1.50 – 2.13")]),
+        ([(0.3, 0.3, "0.3")], 0.3, 1.0, [(0.299997, 0.3, "0.3")]),
+        (
+            [(3.5, 4.5, "IV"), (4.5, 5.5, "V")],
+            4.0,
+            5.0,
+            [(3.99996, 4.5, "IV"), (4.5, 4.99995, "V")],
+        ),
+        ([(0, 5, "0 – 5")], None, None, [(0, 5, "0 – 5")]),
+    ],
+)
+def test_classes_end_where_curves_do(classes, lowest, highest, expected):
+    found = cut([(*c, "red") for c in classes], lowest, highest)
+    assert [c[2:] for c in found] == [(c[2], "red") for c in expected]
+    assert [c[:2] for c in found] == [pytest.approx(c[:2], rel=1e-12) for c in expected]
 
 
 @pytest.mark.parametrize("classification", CLASSIFICATIONS)

@@ -32,6 +32,7 @@ def test_origin_and_meaning(area, opened, client, area_source, tmp_path, suffix)
         "engine_version": client.engine_version(),
         "checksum": checksum,
         "calculation_sites": 624,
+        "site_condition": "vs30 600 m/s (reference)",
     }
     assert [c["name"] for c in about["columns"]] == ["site_id", "lon", "lat", "PGA-0.1"]
     assert about["columns"][-1] == {
@@ -44,6 +45,8 @@ def test_origin_and_meaning(area, opened, client, area_source, tmp_path, suffix)
         "kind": "mean",
         "imt": "PGA",
         "poe": 0.1,
+        "lowest": pytest.approx(0.005),
+        "highest": pytest.approx(2.13),
     }
     about = layer.metadata()
     assert about.title() == TITLE

@@ -301,6 +301,21 @@ def test_zeros_are_dropped_on_logarithmic_axes_only(tmp_path):
     assert points(svg) == 2
 
 
+def test_no_line_goes_through_what_is_only_known_to_be_more_or_less(tmp_path):
+    y = (1.0, 0.5, 0.25, 0.5, 1.0)
+    ends = (0, 0, -1, 0, 1)
+    plain = drawn(tmp_path, of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y),)))
+    assert points(plain) == 5
+    assert not {"at least: the highest level of the curves"} & set(texts(tmp_path / "x.svg"))
+    svg = drawn(tmp_path, of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y, ends=ends),)))
+    # two points that are joined, and one alone
+    pattern = r'<path d="([^"]*)" clip-path[^>]*stroke-width: 2\.4'
+    [path] = re.findall(pattern, svg.replace("\n", " "))
+    assert re.sub("[^ML]", "", path) in ("MLM", "ML")
+    legend = {"below the lowest level of the curves", "at least: the highest level of the curves"}
+    assert legend <= set(texts(tmp_path / "x.svg"))
+
+
 def test_nothing_but_zeros_can_be_drawn(tmp_path):
     series = (Series((1.0, 2.0), (0.0, 0.0)), Series((1.0,), (float("nan"),), "rlz-1"))
     for log in (True, False):

@@ -18,7 +18,7 @@ from qgis.core import (
 )
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.layers import style
+from oq_processing.layers import style, symbols
 from oq_processing.layers.collect import ColumnValues
 from oq_processing.outputs.styles import (
     GROUND_MOTION_COLORS,
@@ -261,6 +261,78 @@ def test_losses_leave_zero_unfilled():
     assert drawn(layer)[1:] == [first.color().name()] * 3 + [others[-1].color().name()]
 
 
+MOTION = Column("PGA", imt="PGA", unit="g", lowest=0.05, highest=1.0000000000000004)
+
+
+@pytest.mark.parametrize("geometry", ["Point", "Polygon"])
+@pytest.mark.parametrize("classification", style.CLASSIFICATIONS)
+def test_what_is_beyond_the_curves_has_classes_of_its_own(classification, geometry):
+    # the engine's 0, the levels themselves in single precision, and a value of neither
+    values = [0.0, *np.float32([0.05, 0.5, 0.9999, 1.0]).tolist(), math.nan, math.inf]
+    own = ground_motion_style(MOTION)
+    layer = styled(MOTION, values, own, geometry, classification=classification)
+    found = labels(layer)
+    assert found[0] == "below 0.05 g"
+    assert found[-2:] == ["≥ 1 g, limit of the curves", "infinite or no value"]
+    colors = drawn(layer)
+    assert colors[4] == symbols.ABOVE
+    assert None not in colors
+    assert symbols.ABOVE not in colors[1:4]
+    # what is known has the classes that it would have alone
+    alone = styled(MOTION, values[1:4], own, geometry, classification=classification)
+    assert drawn(alone) == colors[1:4]
+    ranges = layer.renderer().ranges()
+    kinds = {type(r.symbol().symbolLayer(0)) for r in ranges}
+    assert len(kinds) == 1
+    for r in ranges[1:-2]:
+        assert r.lowerValue() >= 0.0499995
+        assert r.upperValue() < 0.999991
+
+
+def test_standard_classes_keep_their_colours_beside_the_ends_of_curves():
+    layer = styled(MOTION, [0.0, 0.06, 0.95, 1.0], ground_motion_style(MOTION))
+    texts = [f"{a:.2f} – {b:.2f} g" for a, b in zip(STANDARD_G[3:], STANDARD_G[4:-1])]
+    shown = ["below 0.05 g", *texts, "0.90 – 1.00 g", "≥ 1 g, limit of the curves"]
+    assert labels(layer) == shown
+    assert drawn(layer)[1:3] == [GROUND_MOTION_COLORS[4], GROUND_MOTION_COLORS[10]]
+
+
+def test_nothing_but_ends_of_curves():
+    for values, text in (([0.0] * 2, "below 0.05 g"), ([1.0] * 2, "≥ 1 g, limit of the curves")):
+        assert labels(styled(MOTION, values, ground_motion_style(MOTION))) == [text]
+    without = Column("MMI", imt="MMI", unit="intensity", lowest=4.0, highest=6.0)
+    layer = styled(without, [0.0, 5.0, 6.0], ground_motion_style(without))
+    assert labels(layer) == ["below 4", "IV", "V", "VI", "≥ 6, limit of the curves"]
+
+
+def test_rows_of_several_imts_end_where_their_own_curves_do(tmp_path):
+    column = Column("value", unit="g", ends=(("PGA", 0.05, 1.0), ("SA(0.1)", 0.01, 2.0)))
+    source = "Point?crs=EPSG:4326&field=imt:string&field=value:double"
+    layer = QgsVectorLayer(source, "t", "memory")
+    # 1 g is the end of PGA and a value of SA(0.1)
+    rows = [("PGA", 0.0), ("PGA", 0.5), ("PGA", 1.0), ("SA(0.1)", 1.0), ("SA(0.1)", 2.0)]
+    rows += [("SA(0.1)", 0.02), ("PGA", None)]
+    for row in rows:
+        feature = QgsFeature(layer.fields())
+        feature.setAttributes(list(row))
+        feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(0, 0)))
+        layer.dataProvider().addFeatures([feature])
+    own = Style("value", "standard", (0.1, 0.7), "YlOrRd")
+    columns = (Column("imt", TEXT), column)
+    table = Table("t", columns, len(rows), lambda: iter(()), POINT, own)
+    values = np.array([math.nan if v is None else v for _, v in rows])
+    style.apply(layer, 0, table, column, own, values, style.StyleChoices())
+    last = ["limit of the curves, or more", "no value"]
+    assert labels(layer) == ["below the curves", "< 0.1 g", "0.1 – 0.7 g", "> 0.7 g", *last]
+    _, small, middle, large, *_ = [r.symbol().color().name() for r in layer.renderer().ranges()]
+    end = symbols.ABOVE
+    assert drawn(layer)[1:] == [middle, end, large, end, small, style.NO_VALUE]
+    assert style.styled_field(layer) == "value"
+    # of any other expression nobody can tell
+    layer.renderer().setClassAttribute('"imt" || "value"')
+    assert style.styled_field(layer) == ""
+
+
 @pytest.mark.parametrize("classification", ["logarithmic", "quantile", "standard", "pretty"])
 @pytest.mark.parametrize("value", [0.0, 0.37, float("nan")])
 def test_equal_values_are_drawn_alike(classification, value):
@@ -326,7 +398,7 @@ def test_one_sees_through_polygons_that_lie_one_on_another(order):
     style.apply(layer, 0, table, VALUE, own, np.array([1.0, 2.0]), style.StyleChoices(classes=2))
     ranges = layer.renderer().ranges()
     fill = ranges[0].symbol().symbolLayer(0)
-    assert fill.fillColor().alpha() == (style.SEE_THROUGH if order else 255)
+    assert fill.fillColor().alpha() == (symbols.SEE_THROUGH if order else 255)
     # neighbouring cells have no edges between them
     assert (fill.strokeColor().name() == fill.fillColor().name()) == (not order)
 
@@ -371,6 +443,24 @@ def test_large_is_on_top_and_what_has_no_class_is_grey_also_when_read_again(tmp_
     style.apply(layer, first, table, columns[1], replace(own, order_by=""), np.ones(4), chosen)
     assert layer.renderer().orderByEnabled()
     assert layer.renderer().orderBy().dump() == order
+
+
+def test_of_words_the_last_category_is_on_top():
+    own = Style("v", categories=(("b", "b", "#ffff00"), ("a", "a", "#800000")), order_by="v")
+    layer = styled(Column("v", TEXT), ["a", "b", "a"], own)
+    request = QgsFeatureRequest().setOrderBy(layer.renderer().orderBy())
+    assert [f["v"] for f in layer.getFeatures(request)] == ["b", "a", "a"]
+
+
+@pytest.mark.parametrize(("field", "on_top"), [("w", "w"), ("V", "v"), ("t", "v"), ("", "v")])
+def test_what_the_user_draws_is_on_top_of_what_lies_under_it(field, on_top):
+    columns = (Column("v"), Column("w", INTEGER), Column("t", TEXT), Column("mag"))
+    table = Table("t", columns, 0, lambda: iter(()), POINT, Style("v", order_by="v"))
+    merged = style.merged(table, style.StyleChoices(field=field))
+    assert merged.order_by == on_top
+    # an order of its own stays
+    ruptures = replace(table, style=Style("t", order_by="mag"))
+    assert style.merged(ruptures, style.StyleChoices(field=field)).order_by == "mag"
 
 
 @pytest.mark.parametrize(
