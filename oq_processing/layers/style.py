@@ -338,6 +338,9 @@ def store(layer: QgsVectorLayer) -> str:
         for number, name in list(zip(ids, names))[: max(count, 0)]:
             if name == STYLE_NAME:
                 layer.deleteStyleFromDatabase(number)
-        return layer.saveStyleToDatabase(STYLE_NAME, "", True, "") or ""
+        # QGIS 3.44 warns of the older one
+        save = getattr(layer, "saveStyleToDatabaseV2", layer.saveStyleToDatabase)
+        answer = save(STYLE_NAME, "", True, "")
+        return (answer if isinstance(answer, str) else answer[1]) or ""
     message, good = layer.saveDefaultStyle()
     return "" if good else message
