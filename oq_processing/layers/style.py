@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qgis.core import (
+    Qgis,
     QgsCategorizedSymbolRenderer,
     QgsColorRamp,
     QgsExpression,
@@ -17,6 +18,7 @@ from qgis.core import (
     QgsGradientStop,
     QgsGraduatedSymbolRenderer,
     QgsLineSymbol,
+    QgsMapLayer,
     QgsMarkerSymbol,
     QgsRendererCategory,
     QgsRendererRange,
@@ -338,9 +340,11 @@ def store(layer: QgsVectorLayer) -> str:
         for number, name in list(zip(ids, names))[: max(count, 0)]:
             if name == STYLE_NAME:
                 layer.deleteStyleFromDatabase(number)
-        # QGIS 3.44 warns of the older one
+        # QGIS 3.44 warns of the calls that 3.22 has
         save = getattr(layer, "saveStyleToDatabaseV2", layer.saveStyleToDatabase)
         answer = save(STYLE_NAME, "", True, "")
         return (answer if isinstance(answer, str) else answer[1]) or ""
-    message, good = layer.saveDefaultStyle()
+    newer = Qgis.QGIS_VERSION_INT >= 32600
+    categories = [QgsMapLayer.StyleCategory.AllStyleCategories] if newer else []
+    message, good = layer.saveDefaultStyle(*categories)
     return "" if good else message
