@@ -23,7 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from ..compat import is_null
+from .. import compat
 from ..engine.errors import InvalidChoice
 from ..outputs.table import AT_END, INTEGER, REAL, Column, Style, Table, beyond_curves
 from .classes import CLASSIFICATIONS, class_limits, number, within
@@ -304,7 +304,7 @@ def _categorized(layer: QgsVectorLayer, field: str, style: Style) -> QgsCategori
     if not entries:
         index = layer.fields().indexOf(field)
         values = layer.uniqueValues(index, MANY + 2)
-        found = [v for v in values if not is_null(v)]
+        found = [v for v in values if not compat.is_null(v)]
         numbers = all(isinstance(v, (int, float)) for v in found)
         found.sort(key=None if numbers else str)
         ramp = _ramp(style)
@@ -340,6 +340,5 @@ def store(layer: QgsVectorLayer) -> str:
         for number, name in list(zip(ids, names))[: max(count, 0)]:
             if name == STYLE_NAME:
                 layer.deleteStyleFromDatabase(number)
-        return layer.saveStyleToDatabase(STYLE_NAME, "", True, "") or ""
-    message, good = layer.saveDefaultStyle()
-    return "" if good else message
+        return compat.save_style_in_database(layer, STYLE_NAME)
+    return compat.save_style_in_file(layer)

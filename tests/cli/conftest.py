@@ -48,6 +48,8 @@ class QgisProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # what Python ignores stays ignored: a file that grows beyond a limit fails, and no more
+            restore_signals=False,
         )
 
     def __call__(self, algorithm: str, **parameters: object) -> Finished:

@@ -55,8 +55,12 @@ def test_a_certificate_of_another_name(nginx, saved):
     url = nginx.tls.replace("127.0.0.1", "localhost") + PREFIX
     name = saved("By another name", url, ca_file=nginx.authority)
     message = failing(LIST, SERVER=name, **OUTPUT)
-    assert message.startswith("The certificate of https://localhost:")
-    assert "is not trusted (hostname 'localhost' doesn't match" in message
+    assert re.match(
+        r"The certificate of https://localhost:\d+ is not trusted \("
+        # urllib3 before its version 2 compares the names, then Python
+        r"(hostname 'localhost' doesn't match|.*certificate is not valid for 'localhost')",
+        message,
+    )
 
 
 def test_the_authority_is_trusted_for_its_connection_only(nginx, saved):

@@ -221,7 +221,8 @@ def test_a_real_calculation_is_aborted_while_it_is_created(server, client, calcu
     done = call(ABORT, SERVER=server.url, CALCULATION_ID=number)
     assert done.results == {"CALCULATION_ID": number, "STATUS": "aborted", "SERVER": server.url}
     assert client.calculation(number).status in ("failed", "aborted")
-    assert client.traceback(number)[-1].startswith("MasterKilled")
+    # the engine writes it a moment after the status
+    assert wait_until(lambda: client.traceback(number))[-1].startswith("MasterKilled")
 
 
 def test_a_real_calculation_is_aborted_while_it_executes(server, client, calculations):
