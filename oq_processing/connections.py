@@ -11,11 +11,11 @@ from urllib.parse import quote, unquote
 from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsNetworkAccessManager, QgsSettings
 from qgis.PyQt.QtNetwork import QNetworkProxy
 
-from . import profile
+from . import settings
 from .engine import local
 from .engine.client import DEFAULT_URL, Credentials, normalize_url
 from .engine.errors import EngineError, NotAllowed, NotAnEngine
-from .engine.transport import Network
+from .engine.http.transport import Network
 
 SERVER_VARIABLE = "OPENQUAKE_SERVER"
 AUTHCFG_VARIABLE = "OPENQUAKE_AUTHCFG"
@@ -142,7 +142,7 @@ def resolve(server: str, authcfg: str) -> Connection:
         starting = may_start_own = running.is_starting
     else:
         url, reason = normalize_url(DEFAULT_URL), "default"
-        may_start_own = profile.starts_local_engine()
+        may_start_own = settings.starts_local_engine()
     if saved is not None:
         reason += f", saved connection “{saved.name}”"
     authcfg = authcfg.strip() or (saved.authcfg if saved else "") or from_variable

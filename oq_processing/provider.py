@@ -10,6 +10,7 @@ from qgis.PyQt.QtGui import QIcon
 from .algorithms.abortcalculation import AbortCalculation
 from .algorithms.calculationparameters import CalculationParameters
 from .algorithms.calculationreport import CalculationReport
+from .algorithms.common.shipped_model import ShippedModel, shipped_models
 from .algorithms.deletecalculation import DeleteCalculation
 from .algorithms.downloadoutput import DownloadOutput
 from .algorithms.getlog import GetLog
@@ -21,7 +22,6 @@ from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.plotoutput import PlotOutput
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
-from .algorithms.shippedmodel import ShippedModel, shipped_models
 from .algorithms.startlocalengine import StartLocalEngine
 from .algorithms.stoplocalengine import StopLocalEngine
 from .algorithms.stylelayer import StyleLayer

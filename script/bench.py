@@ -42,15 +42,16 @@ from qgis.core import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.algorithms import base, loadoutputaslayer  # noqa: E402 - from this checkout
-from oq_processing.algorithms.reporter import Reporter  # noqa: E402
+from oq_processing.algorithms import loadoutputaslayer  # noqa: E402 - from this checkout
+from oq_processing.algorithms.common import base  # noqa: E402 - from this checkout
+from oq_processing.algorithms.common.reporter import Reporter  # noqa: E402
 from oq_processing.engine import local  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import Cancelled  # noqa: E402
 from oq_processing.layers.fields import fields_of  # noqa: E402
 from oq_processing.layers.style import StyleChoices  # noqa: E402
-from oq_processing.outputs.styles import ground_motion_style  # noqa: E402
-from oq_processing.outputs.table import (  # noqa: E402
+from oq_processing.outputs.core.palettes import ground_motion_style  # noqa: E402
+from oq_processing.outputs.core.table import (  # noqa: E402
     POINT,
     Block,
     Column,

@@ -27,8 +27,9 @@ from qgis.core import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.engine import ini, local  # noqa: E402 - from this checkout
+from oq_processing.engine import local  # noqa: E402 - from this checkout
 from oq_processing.engine.client import EngineClient  # noqa: E402
+from oq_processing.engine.job import ini  # noqa: E402 - from this checkout
 from oq_processing.provider import OpenQuakeProvider  # noqa: E402
 
 ENGINE = CHECKOUT / ".engine"

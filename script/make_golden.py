@@ -26,8 +26,9 @@ import promise  # noqa: E402
 from fake_engine import Request  # noqa: E402
 from replay import Recorded, Replay, name_of  # noqa: E402
 
-from oq_processing.engine import job, local  # noqa: E402
+from oq_processing.engine import local  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
+from oq_processing.engine.job import package as job  # noqa: E402
 from oq_processing.engine.watch import check_succeeded, follow  # noqa: E402
 from oq_processing.provider import OpenQuakeProvider  # noqa: E402
 

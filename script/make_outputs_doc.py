@@ -21,10 +21,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from oq_processing.engine.calculation import Calculation, Output  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import EngineError  # noqa: E402
-from oq_processing.outputs import catalogue, general  # noqa: E402
-from oq_processing.outputs.choices import Choices  # noqa: E402
-from oq_processing.outputs.source import Source  # noqa: E402
-from oq_processing.outputs.table import Style, Table  # noqa: E402
+from oq_processing.outputs import catalogue  # noqa: E402
+from oq_processing.outputs.core.choices import Choices  # noqa: E402
+from oq_processing.outputs.core.source import Source  # noqa: E402
+from oq_processing.outputs.core.table import Style, Table  # noqa: E402
+from oq_processing.outputs.readers import general  # noqa: E402
 
 SEEN = ROOT / "docs" / "outputs.json"
 PAGE = ROOT / "docs" / "outputs.md"

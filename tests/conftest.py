@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import job, local
+from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
+from oq_processing.engine.job import package as job
 from oq_processing.engine.watch import check_succeeded, follow
 
 ROOT = Path(__file__).parent.parent

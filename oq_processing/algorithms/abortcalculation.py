@@ -7,9 +7,9 @@ from qgis.core import QgsProcessingOutputNumber, QgsProcessingOutputString
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
 from ..engine.watch import Identity, abort, is_only_marked
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import CALCULATION_ID, SERVER, id_parameter, read_id, server_parameters
-from .reporter import Reporter
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import CALCULATION_ID, SERVER, id_parameter, read_id, server_parameters
+from .common.reporter import Reporter
 
 
 class AbortCalculation(OpenQuakeAlgorithm):

@@ -10,17 +10,12 @@ from qgis.core import QgsProcessing, QgsProcessingParameterFeatureSink
 
 from ..engine.client import EngineClient
 from ..engine.errors import InvalidOutput, NotFound, ServerFault
-from ..outputs.npz import Npz
-from ..outputs.table import TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    id_parameter,
-    read_id,
-    server_parameters,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..outputs.core.npz import Npz
+from ..outputs.core.table import TEXT, Column, small_table
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import CALCULATION_ID, id_parameter, read_id, server_parameters
+from .common.reporter import Reporter
+from .common.tables import write_table
 
 OUTPUT = "OUTPUT"
 

@@ -12,8 +12,8 @@ from ..engine.errors import EngineError, InvalidOutput
 from ..engine.files import replacing
 from ..outputs.catalogue import find_output
 from ..outputs.report import to_html
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -21,7 +21,7 @@ from .parameters import (
     read_target,
     server_parameters,
 )
-from .reporter import Reporter
+from .common.reporter import Reporter
 
 OUTPUT = "OUTPUT"
 

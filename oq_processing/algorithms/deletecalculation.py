@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from qgis.core import QgsProcessingOutputNumber
 
-from .. import profile
+from .. import settings
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -19,7 +19,7 @@ from .parameters import (
     server_parameters,
     text_parameter,
 )
-from .reporter import Reporter
+from .common.reporter import Reporter
 
 CONFIRM = "CONFIRM"
 
@@ -84,7 +84,7 @@ class DeleteCalculation(OpenQuakeAlgorithm):
             )
         outputs = client.outputs(number)
         client.remove(number)
-        profile.set_hidden(client.url, number, hide=False)
+        settings.set_hidden(client.url, number, hide=False)
         size = "" if calculation.size_mb is None else f", {calculation.size_mb:.1f} MB"
         report.info(
             f"Deleted calculation {number} ({calculation.description}): its entry, log, "

@@ -16,8 +16,8 @@ from ..engine.client import Download, EngineClient, Progress
 from ..engine.errors import EngineError, InvalidChoice
 from ..engine.files import PREFIX, part_of
 from ..outputs.catalogue import find_output
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -28,7 +28,7 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
+from .common.reporter import Reporter
 
 FOLDER = "FOLDER"
 OUTPUT = "OUTPUT"

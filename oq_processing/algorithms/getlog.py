@@ -19,8 +19,8 @@ from ..engine.calculation import ENDED_BADLY, LogRecord
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
 from ..engine.watch import Identity, bad_end, follow
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -31,8 +31,8 @@ from .parameters import (
     server_parameters,
     with_help,
 )
-from .reporter import Reporter
-from .running import LogFile, naming
+from .common.reporter import Reporter
+from .common.running import LogFile, naming
 
 OUTPUT = "OUTPUT"
 LEVELS = ("debug", "info", "warning", "error", "critical")

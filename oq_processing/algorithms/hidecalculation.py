@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterBoolean
 
-from .. import profile
+from .. import settings
 from ..engine.client import EngineClient
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     id_parameter,
     read_flag,
@@ -17,7 +17,7 @@ from .parameters import (
     server_parameters,
     with_help,
 )
-from .reporter import Reporter
+from .common.reporter import Reporter
 
 HIDE = "HIDE"
 
@@ -67,7 +67,7 @@ class HideCalculation(OpenQuakeAlgorithm):
         self, request: HideRequest, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
         calculation = client.calculation(request.calculation_id)
-        profile.set_hidden(client.url, calculation.id, request.hide)
+        settings.set_hidden(client.url, calculation.id, request.hide)
         word = "hidden; it stays on the server" if request.hide else "shown again"
         report.info(f"Calculation {calculation.id} ({calculation.description}) is {word}")
         return {CALCULATION_ID: calculation.id}

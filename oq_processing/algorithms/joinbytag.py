@@ -20,19 +20,19 @@ from qgis.core import (
     QgsProcessingParameterField,
 )
 
-from .. import profile
+from .. import settings
 from ..compat import is_null
 from ..engine.client import EngineClient
 from ..engine.errors import InvalidChoice
 from ..layers import style
 from ..outputs import catalogue
-from ..outputs.bytag import BY_TAG, TagTable, read_by_tag
-from ..outputs.choices import Choices
-from ..outputs.source import Source
-from ..outputs.table import POLYGON, Table
-from .base import OpenQuakeAlgorithm, tr
-from .choosing import choice_parameters, read_choices
-from .parameters import (
+from ..outputs.core.choices import Choices
+from ..outputs.core.source import Source
+from ..outputs.core.table import POLYGON, Table
+from ..outputs.readers.by_tag import BY_TAG, TagTable, read_by_tag
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.choice_parameters import choice_parameters, read_choices
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -42,9 +42,9 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
-from .styling import read_style, style_parameters
-from .zones import (
+from .common.reporter import Reporter
+from .common.style_parameters import read_style, style_parameters
+from .common.zones import (
     POLYGONS_WANTED,
     ZONES,
     Zone,
@@ -212,7 +212,7 @@ class JoinByTag(OpenQuakeAlgorithm):
         _tell(report, values, matched, len(zones))
         _tell_geometries(report, [zone.geometry for zone in zones])
         table = _table(values, matched, zones, layer, request.zone_field)
-        if changed := profile.overrides_of(client.url, calculation.id):
+        if changed := settings.overrides_of(client.url, calculation.id):
             table.provenance["overridden_parameters"] = changed
         drawn = style.merged(table, request.style)
         written = ZoneLayer(table, drawn, request.style, layer)

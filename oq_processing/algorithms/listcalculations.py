@@ -17,12 +17,12 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
-from .. import profile
+from .. import settings
 from ..engine.calculation import Calculation
 from ..engine.client import EngineClient
-from ..outputs.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from ..outputs.core.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Column, small_table
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     SERVER,
     InvalidParameter,
     read_flag,
@@ -32,8 +32,8 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
-from .tables import write_table
+from .common.reporter import Reporter
+from .common.tables import write_table
 
 OUTPUT = "OUTPUT"
 COLUMNS = (
@@ -150,7 +150,7 @@ class ListCalculations(OpenQuakeAlgorithm):
         self, request: ListRequest, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
         report.phase("Fetching the list")
-        hidden = profile.hidden_ids(client.url)
+        hidden = settings.hidden_ids(client.url)
         found: list[Calculation] = []
         for calculation in _matching(client, request, hidden):
             found.append(calculation)

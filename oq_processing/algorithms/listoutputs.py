@@ -12,17 +12,11 @@ from qgis.core import (
 from ..engine.calculation import SUCCEEDED, Output
 from ..engine.client import EngineClient
 from ..outputs import catalogue
-from ..outputs.table import INTEGER, REAL, TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    SERVER,
-    id_parameter,
-    read_id,
-    server_parameters,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, small_table
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import CALCULATION_ID, SERVER, id_parameter, read_id, server_parameters
+from .common.reporter import Reporter
+from .common.tables import write_table
 
 OUTPUT = "OUTPUT"
 COLUMNS = (

@@ -16,20 +16,20 @@ from qgis.core import (
     QgsProcessingParameterFeatureSink,
 )
 
-from .. import profile
+from .. import settings
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from ..engine.errors import InvalidChoice
 from ..layers import metadata, sink, style
-from ..layers.collect import ColumnValues
+from ..layers.column_values import ColumnValues
 from ..outputs import catalogue
-from ..outputs.choices import Choices
-from ..outputs.source import Source
-from ..outputs.table import Style, Table
-from .base import OpenQuakeAlgorithm, tr
-from .choosing import choice_parameters, read_choices
-from .guard import internal_error
-from .parameters import (
+from ..outputs.core.choices import Choices
+from ..outputs.core.source import Source
+from ..outputs.core.table import Style, Table
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.choice_parameters import choice_parameters, read_choices
+from .common.guard import internal_error
+from .common.parameters import (
     CALCULATION_ID,
     advanced,
     id_parameter,
@@ -41,8 +41,8 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
-from .styling import read_style, style_parameters
+from .common.reporter import Reporter
+from .common.style_parameters import read_style, style_parameters
 
 OUTPUT_TYPE = "OUTPUT_TYPE"
 OUTPUT = "OUTPUT"
@@ -200,7 +200,7 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
             table = catalogue.read(source, request.choices)
             if request.choices.lines and table.lines is None:
                 raise InvalidChoice(f"{output.name} has no lines; leave OUTPUT_LINES empty.")
-            changed = profile.overrides_of(client.url, calculation.id)
+            changed = settings.overrides_of(client.url, calculation.id)
             parts = [(OUTPUT, table)] + ([(OUTPUT_LINES, table.lines)] if table.lines else [])
             # before the first file is touched: a field to style that is not there
             styles = [style.merged(part, request.style) for _, part in parts]

@@ -15,17 +15,17 @@ from qgis.core import (
     QgsProcessingParameterPoint,
 )
 
-from .. import profile
+from .. import settings
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
 from ..engine.files import replacing
 from ..outputs import catalogue
-from ..outputs.choices import Choices
-from ..outputs.source import Source
-from .base import OpenQuakeAlgorithm, tr
-from .choosing import choice_parameters, read_choices
-from .parameters import (
+from ..outputs.core.choices import Choices
+from ..outputs.core.source import Source
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.choice_parameters import choice_parameters, read_choices
+from .common.parameters import (
     CALCULATION_ID,
     InvalidParameter,
     id_parameter,
@@ -37,11 +37,11 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
-from .tables import write_table
+from .common.reporter import Reporter
+from .common.tables import write_table
 
 if TYPE_CHECKING:
-    from ..outputs.plots import Place
+    from ..outputs.plots.plot import Place
 
 OUTPUT_TYPE = "OUTPUT_TYPE"
 OUTPUT = "OUTPUT"
@@ -137,7 +137,7 @@ class PlotOutput(OpenQuakeAlgorithm):
         )
 
     def validate(self, parameters, context) -> PlotRequest:
-        from ..outputs.plots import Place  # not before it is needed
+        from ..outputs.plots.plot import Place  # not before it is needed
 
         output = read_target(self, parameters, OUTPUT, context)
         if output is None:
@@ -159,8 +159,8 @@ class PlotOutput(OpenQuakeAlgorithm):
     def execute(
         self, request: PlotRequest, client: EngineClient, report: Reporter, parameters, context
     ) -> dict:
-        from ..layers import figure
-        from ..outputs import plots
+        from ..drawing import figure
+        from ..outputs.plots import plot as plots
 
         figure.require()
         if not request.output.parent.is_dir():
@@ -216,6 +216,6 @@ class PlotOutput(OpenQuakeAlgorithm):
             "ASSET_ID": place.asset_id,
         }
         found["choices"].update({name: word for name, word in words.items() if word})
-        if changed := profile.overrides_of(source.client.url, source.calculation.id):
+        if changed := settings.overrides_of(source.client.url, source.calculation.id):
             found["overridden_parameters"] = changed
         return found

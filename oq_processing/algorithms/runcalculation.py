@@ -18,8 +18,8 @@ from qgis.core import (
 
 from ..engine.calculation import SUCCEEDED
 from ..engine.client import EngineClient
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     SERVER,
     InvalidParameter,
@@ -34,8 +34,8 @@ from .parameters import (
     text_parameter,
     with_help,
 )
-from .reporter import Reporter
-from .running import (
+from .common.reporter import Reporter
+from .common.running import (
     UPLOAD,
     Known,
     LogFile,
@@ -201,7 +201,9 @@ class RunCalculation(OpenQuakeAlgorithm):
         self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
 
     def validate(self, parameters, context) -> RunRequest:
-        from ..engine import job  # not before it is needed: every start of QGIS would pay for it
+        from ..engine.job import (
+            package as job,  # not before it is needed: every start of QGIS would pay for it
+        )
 
         request = RunRequest(
             job=read_path(self, parameters, JOB, context),
@@ -257,7 +259,7 @@ class RunCalculation(OpenQuakeAlgorithm):
         """Warn of what looks wrong about a job before it is sent."""
 
     def _run_packages(self, request, client, report, log, known: Known) -> str:
-        from ..engine import job
+        from ..engine.job import package as job
 
         report.phase(tr("Reading the job"))
         packages = report.wait.call(

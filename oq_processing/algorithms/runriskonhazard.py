@@ -7,11 +7,11 @@ from dataclasses import replace
 from qgis.core import QgsProcessingOutputNumber
 
 from ..engine.client import EngineClient
-from .base import tr
-from .parameters import InvalidParameter, read_id
-from .reporter import Reporter
+from .common.base import tr
+from .common.parameters import InvalidParameter, read_id
+from .common.reporter import Reporter
+from .common.running import check_hazard
 from .runcalculation import HAZARD_CALCULATION_ID, RunCalculation, RunRequest
-from .running import check_hazard
 
 ACCEPTS = {
     "classical": ("preclassical", "classical"),

@@ -11,10 +11,17 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
-from .base import BaseAlgorithm, tr
-from .ownengine import start_own
-from .parameters import SERVER, InvalidParameter, advanced, read_integer, read_path, with_help
-from .reporter import Reporter
+from .common.base import BaseAlgorithm, tr
+from .common.own_engine import start_own
+from .common.parameters import (
+    SERVER,
+    InvalidParameter,
+    advanced,
+    read_integer,
+    read_path,
+    with_help,
+)
+from .common.reporter import Reporter
 
 EXECUTABLE = "EXECUTABLE"
 PORT = "PORT"

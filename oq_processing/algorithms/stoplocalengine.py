@@ -10,10 +10,10 @@ from qgis.core import (
 from ..engine import local
 from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError, LocalEngineError, Unreachable
-from ..engine.transport import Transport
-from .base import BaseAlgorithm, tr
-from .parameters import SERVER, read_flag, with_help
-from .reporter import Reporter
+from ..engine.http.transport import Transport
+from .common.base import BaseAlgorithm, tr
+from .common.parameters import SERVER, read_flag, with_help
+from .common.reporter import Reporter
 
 ABORT_RUNNING = "ABORT_RUNNING"
 VERSION = "VERSION"

@@ -16,11 +16,11 @@ from qgis.core import (
 from .. import compat
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
-from ..outputs.styles import ground_motion_style
-from ..outputs.table import INTEGER, REAL, TEXT, Column, Style, Table
-from .base import BaseAlgorithm, tr
-from .parameters import InvalidParameter, with_help
-from .styling import read_style, style_parameters
+from ..outputs.core.palettes import ground_motion_style
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, Style, Table
+from .common.base import BaseAlgorithm, tr
+from .common.parameters import InvalidParameter, with_help
+from .common.style_parameters import read_style, style_parameters
 
 INPUT = "INPUT"
 OUTPUT = "OUTPUT"

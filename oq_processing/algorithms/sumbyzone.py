@@ -27,15 +27,15 @@ from qgis.core import (
 from ..compat import is_null
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
-from ..outputs.choices import split_list
-from ..outputs.quantities import kind_label
-from ..outputs.styles import LOSS_RAMP
-from ..outputs.table import INTEGER, POLYGON, REAL, Column, Style, Table
-from .base import BaseAlgorithm, tr
-from .parameters import with_help
-from .reporter import Reporter
-from .styling import read_style, style_parameters
-from .zones import (
+from ..outputs.core.choices import split_list
+from ..outputs.core.palettes import LOSS_RAMP
+from ..outputs.core.quantities import kind_label
+from ..outputs.core.table import INTEGER, POLYGON, REAL, Column, Style, Table
+from .common.base import BaseAlgorithm, tr
+from .common.parameters import with_help
+from .common.reporter import Reporter
+from .common.style_parameters import read_style, style_parameters
+from .common.zones import (
     POINTS_WANTED,
     POLYGONS_WANTED,
     ZONES,

@@ -18,8 +18,8 @@ from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
 from ..engine.wait import Wait
 from ..engine.watch import Identity
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
+from .common.base import OpenQuakeAlgorithm, tr
+from .common.parameters import (
     CALCULATION_ID,
     SERVER,
     InvalidParameter,
@@ -31,8 +31,8 @@ from .parameters import (
     server_parameters,
     with_help,
 )
-from .reporter import Reporter
-from .running import LogFile, naming, outcome, read_log, watch
+from .common.reporter import Reporter
+from .common.running import LogFile, naming, outcome, read_log, watch
 
 MAX_WAIT = "MAX_WAIT"
 FAIL_ON_FAILED = "FAIL_ON_FAILED"

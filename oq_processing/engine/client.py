@@ -24,7 +24,7 @@ from .errors import (
     SubmissionUnknown,
     Unreachable,
 )
-from .transport import Body, Transport, Upload
+from .http.transport import Body, Transport, Upload
 
 T = TypeVar("T")
 

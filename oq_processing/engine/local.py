@@ -27,7 +27,7 @@ from typing import IO, Any, Callable, cast
 
 from .client import EngineClient
 from .errors import Cancelled, EngineError, LocalEngineError
-from .transport import Transport
+from .http.transport import Transport
 from .wait import Wait
 
 LOOPBACK = "127.0.0.1"

@@ -32,13 +32,13 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from .. import connections, profile
-from ..algorithms.base import ICON
-from ..algorithms.reporter import serve_events
+from .. import connections, settings
+from ..algorithms.common.base import ICON
+from ..algorithms.common.reporter import serve_events
 from ..connections import SavedConnection
 from ..engine.client import EngineClient, normalize_url
 from ..engine.errors import EngineError
-from ..engine.transport import Transport
+from ..engine.http.transport import Transport
 from ..engine.wait import Wait
 
 TITLE = "OpenQuake"
@@ -91,10 +91,10 @@ class OptionsPage(QgsOptionsPageWidget):
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.executable = QgsFileWidget()
-        self.executable.setFilePath(profile.engine_executable())
+        self.executable.setFilePath(settings.engine_executable())
         self.executable.lineEdit().setPlaceholderText(tr("found by itself where it is usually"))
         self.starts = QCheckBox(tr("Start it when a run finds no server"))
-        self.starts.setChecked(profile.starts_local_engine())
+        self.starts.setChecked(settings.starts_local_engine())
         self._lay_out()
         self._show_connections()
 
@@ -216,8 +216,8 @@ class OptionsPage(QgsOptionsPageWidget):
         for connection in self._connections:
             connections.save_connection(connection)
         connections.set_default_connection(self._default)
-        profile.set_engine_executable(self.executable.filePath().strip())
-        profile.set_starts_local_engine(self.starts.isChecked())
+        settings.set_engine_executable(self.executable.filePath().strip())
+        settings.set_starts_local_engine(self.starts.isChecked())
 
 
 def describe(connection: SavedConnection) -> str:

@@ -7,7 +7,7 @@ import re
 import sys
 from decimal import Decimal
 
-from ..outputs.table import AT_END
+from ..outputs.core.table import AT_END
 
 DEFAULT_CLASSES = 7
 JENKS_BINS = 512

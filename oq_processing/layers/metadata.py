@@ -6,7 +6,7 @@ import json
 
 from qgis.core import QgsLayerMetadata, QgsVectorLayer
 
-from ..outputs.table import Table
+from ..outputs.core.table import Table
 
 KEY = "openquake"
 """Heading of the JSON block in the layer's abstract (and of the layer's custom property)."""

@@ -28,7 +28,7 @@ from qgis.PyQt.QtCore import QDateTime
 
 from ..engine.errors import EngineError
 from ..engine.files import disk_is_full
-from ..outputs.table import DATETIME, LINE, POINT, POLYGON, Column, Table
+from ..outputs.core.table import DATETIME, LINE, POINT, POLYGON, Column, Table
 from .destination import Destination, destination
 from .fields import fields_of
 from .geopackage import first_table, reason_of

@@ -25,7 +25,7 @@ from qgis.PyQt.QtGui import QColor
 
 from .. import compat
 from ..engine.errors import InvalidChoice
-from ..outputs.table import AT_END, INTEGER, REAL, Column, Style, Table, beyond_curves
+from ..outputs.core.table import AT_END, INTEGER, REAL, Column, Style, Table, beyond_curves
 from .classes import CLASSIFICATIONS, class_limits, number, within
 from .symbols import NO_COLOR, NO_VALUE, end_symbol, symbol_of
 

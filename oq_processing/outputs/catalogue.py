@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +9,11 @@ from functools import lru_cache, partial
 
 from ..engine.calculation import Output
 from ..engine.errors import InvalidChoice, InvalidOutput
-from .choices import Choices
-from .output_type import OutputType
-from .source import Source
-from .table import Block, Table
+from .core.choices import Choices
+from .core.output_type import OutputType
+from .core.registry import registered
+from .core.source import Source
+from .core.table import Block, Table
 
 _PLAIN = "biufUO"
 """Kinds of numpy's types that a column may have: a number, a text, or one object for each row."""
@@ -28,12 +27,8 @@ Scenarios have events, so they have ruptures.
 
 @lru_cache(maxsize=1)
 def special_types() -> dict[str, OutputType]:
-    """Return the output types that a module of this package reads (its ``OUTPUTS``)."""
-    found: dict[str, OutputType] = {}
-    package = __name__.rpartition(".")[0]
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        found.update(getattr(importlib.import_module(f"{package}.{module.name}"), "OUTPUTS", {}))
-    return found
+    """Return the output types that a reader of their own reads."""
+    return registered(f"{__package__}.readers", "OUTPUTS")
 
 
 def read(source: Source, choices: Choices) -> Table:
@@ -42,7 +37,7 @@ def read(source: Source, choices: Choices) -> Table:
     Raises :class:`InvalidChoice` for a choice that the output does not have, also while its blocks
     are read :class:`InvalidOutput` for one that has another form than the engine gives it.
     """
-    from . import general
+    from .readers import general
 
     special = special_types().get(source.output.type, general.ANY)
     choices.refuse_others(special.choices, source.output.name)

@@ -33,7 +33,7 @@ from oq_processing.engine.errors import (
     SubmissionUnknown,
     Unreachable,
 )
-from oq_processing.engine.transport import Network, Transport
+from oq_processing.engine.http.transport import Network, Transport
 from oq_processing.engine.wait import Wait
 
 ALICE = Credentials("alice", "pw-alice-123")

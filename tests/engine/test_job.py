@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import ini as ini_module
-from oq_processing.engine import job as job_module
 from oq_processing.engine.errors import Cancelled, InvalidJob
-from oq_processing.engine.job import ZipMember, parse_parameters, prepare, write_archive
+from oq_processing.engine.job import ini as ini_module
+from oq_processing.engine.job import package as job_module
+from oq_processing.engine.job.package import ZipMember, parse_parameters, prepare, write_archive
 
 SMLT = """<?xml version="1.0" encoding="utf-8"?>
 <nrml xmlns="http://openquake.org/xmlns/nrml/0.5">

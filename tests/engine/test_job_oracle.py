@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oq_processing.engine.errors import InvalidJob
-from oq_processing.engine.job import prepare, write_archive
+from oq_processing.engine.job.package import prepare, write_archive
 
 ORACLE = Path(__file__).with_name("job_oracle.py")
 

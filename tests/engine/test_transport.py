@@ -18,7 +18,7 @@ from fake_engine import Answer, FakeEngine, html_answer
 from helpers import wait_until
 
 from oq_processing.engine.errors import Cancelled, EngineError, ServerFault, Unreachable
-from oq_processing.engine.transport import Body, Network, Transport, Upload, is_loopback
+from oq_processing.engine.http.transport import Body, Network, Transport, Upload, is_loopback
 from oq_processing.engine.wait import Wait
 
 LIMIT = 1024 * 1024

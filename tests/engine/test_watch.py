@@ -25,15 +25,9 @@ from oq_processing.engine.errors import (
     SubmissionRefused,
     Unreachable,
 )
-from oq_processing.engine.transport import Transport
+from oq_processing.engine.http.transport import Transport
 from oq_processing.engine.wait import Wait
-from oq_processing.engine.watch import (
-    abort,
-    check_succeeded,
-    failure_reason,
-    follow,
-    refusal,
-)
+from oq_processing.engine.watch import abort, check_succeeded, failure_reason, follow, refusal
 
 STATUS = "GET /v1/calc/1/status"
 

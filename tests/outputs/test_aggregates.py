@@ -11,10 +11,11 @@ from helpers import zipped
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import Download
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs import aggregates, catalogue
-from oq_processing.outputs.bytag import read_by_tag
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, NONE, REAL, TEXT
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, REAL, TEXT
+from oq_processing.outputs.readers import aggregates
+from oq_processing.outputs.readers.by_tag import read_by_tag
 
 EXPOSURE = (
     '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'

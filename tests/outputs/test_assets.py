@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs import assets
-from oq_processing.outputs.assets import chosen_assets, read_filter
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import (
+from oq_processing.outputs.assets import selection as assets
+from oq_processing.outputs.assets.selection import chosen_assets, read_filter
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import (
     INTEGER,
     NONE,
     POINT,

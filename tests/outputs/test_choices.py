@@ -1,7 +1,7 @@
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs.choices import (
+from oq_processing.outputs.core.choices import (
     Choices,
     match_kinds,
     match_names,

@@ -5,9 +5,9 @@ import pytest
 from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.disaggregation import read_disaggregation
-from oq_processing.outputs.table import INTEGER, NONE, POLYGON, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, POLYGON, REAL, TEXT
+from oq_processing.outputs.readers.disaggregation import read_disaggregation
 
 ABOUT = (
     "generated_by='OpenQuake engine 3.26.2', checksum=2839110008, investigation_time=50.0, "

@@ -13,19 +13,11 @@ from helpers import zipped
 
 from oq_processing import outputs
 from oq_processing.engine.errors import Cancelled, InvalidChoice, InvalidOutput
-from oq_processing.outputs import catalogue, npz, wkt
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.general import read
-from oq_processing.outputs.table import (
-    INTEGER,
-    LINE,
-    NONE,
-    POINT,
-    POLYGON,
-    REAL,
-    TEXT,
-    Style,
-)
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core import npz, wkt
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, LINE, NONE, POINT, POLYGON, REAL, TEXT, Style
+from oq_processing.outputs.readers.general import read
 
 COMMENT = (
     "#,,\"generated_by='OpenQuake engine 3.26.2', start_date='2026-11-23T19:51:01', "

@@ -11,8 +11,8 @@ from helpers import zipped
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import NONE, POINT, POLYGON
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import NONE, POINT, POLYGON
 
 EVENT = [("id", "<u4"), ("rup_id", "<i8"), ("rlz_id", "<u2"), ("year", "<u4"), ("ses_id", "<u4")]
 EVENTS = [(0, 8, 0, 1, 1), (1, 8, 3, 1, 1), (2, 9, 1, 7, 1)]

@@ -3,10 +3,14 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.hazard import map_title, read_hazard_maps, read_map_statistics
-from oq_processing.outputs.styles import STANDARD_G
-from oq_processing.outputs.table import INTEGER, POINT, POLYGON, TEXT, Column
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.palettes import STANDARD_G
+from oq_processing.outputs.core.table import INTEGER, POINT, POLYGON, TEXT, Column
+from oq_processing.outputs.readers.hazard_maps import (
+    map_title,
+    read_hazard_maps,
+    read_map_statistics,
+)
 
 PARAMETERS = {
     "hazard_imtls": {"PGV": [0.5, 900.0], "SA(0.2)": [0.25, 1000.0], "PGA": [0.1, 800.0]},

@@ -6,14 +6,14 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.hazard_curves import (
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.palettes import STANDARD_PROBABILITY
+from oq_processing.outputs.core.table import POINT, POLYGON, REAL
+from oq_processing.outputs.readers.hazard_curves import (
     level_names,
     read_hazard_curves,
     read_site_curves,
 )
-from oq_processing.outputs.styles import STANDARD_PROBABILITY
-from oq_processing.outputs.table import POINT, POLYGON, REAL
 
 LEVELS = {"MMI": [5.0, 7.0], "SA(0.2)": [0.01, 0.2, 3.0], "PGA": [0.005, 0.12, 0.5]}
 PARAMETERS = {

@@ -10,8 +10,8 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, LINE, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, LINE, NONE, POINT, REAL, TEXT
 
 FIELDS = {
     "id": ["E1", "B", "A"],

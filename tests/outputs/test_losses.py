@@ -13,8 +13,8 @@ from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import Download, LogRecord
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import NONE, POINT, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT
 
 HEADER = "asset_id,NAME_1,taxonomy,lon,lat"
 ROWS = ["00123,Bagmati,RM,80.50000,29.10000", "a2,?,W,81.25000,28.75000"]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from oq_processing.outputs.quantities import (
+from oq_processing.outputs.core.quantities import (
     holds_time,
     imt_order,
     imt_unit,

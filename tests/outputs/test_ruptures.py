@@ -11,9 +11,10 @@ import pytest
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFault
-from oq_processing.outputs import catalogue, ruptures
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import LINE, NONE, POINT, POLYGON
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import LINE, NONE, POINT, POLYGON
+from oq_processing.outputs.readers import ruptures
 
 RUPTURE = [
     ("rup_id", "<i8"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs.sites import (
+from oq_processing.outputs.sites.collection import (
     cell_polygons,
     crosses_antimeridian,
     grid_spacing,

@@ -3,10 +3,10 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.spectra import poe_names, read_site_spectra, read_spectra
-from oq_processing.outputs.styles import STANDARD_G
-from oq_processing.outputs.table import POLYGON, REAL
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.palettes import STANDARD_G
+from oq_processing.outputs.core.table import POLYGON, REAL
+from oq_processing.outputs.readers.spectra import poe_names, read_site_spectra, read_spectra
 
 PARAMETERS = {
     "hazard_imtls": {

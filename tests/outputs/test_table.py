@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from oq_processing.outputs.table import (
+from oq_processing.outputs.core.table import (
     BLOCK_VALUES,
     TEXT,
     Column,

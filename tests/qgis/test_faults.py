@@ -33,9 +33,9 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
-from oq_processing import profile
-from oq_processing.algorithms import running
-from oq_processing.algorithms.reporter import Reporter
+from oq_processing import settings
+from oq_processing.algorithms.common import running
+from oq_processing.algorithms.common.reporter import Reporter
 from oq_processing.engine import client as client_module
 from oq_processing.engine import watch
 from oq_processing.engine.errors import EngineError
@@ -338,7 +338,7 @@ BROKEN = {
     "the progress": (Reporter, "progress", lambda reporter, percent: percent > 5),
     "the phase": (Reporter, "phase", says("Calculation 1")),
     "the id that is shown": (Reporter, "info", says("submitted to")),
-    "what is remembered": (profile, "remember_overrides", None),
+    "what is remembered": (settings, "remember_overrides", None),
     "the reason of a failure": (running, "check_succeeded", None),
 }
 

@@ -21,9 +21,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDateTime
 from steering import Recorder, failing
 
-from oq_processing import profile
+from oq_processing import settings
+from oq_processing.algorithms.common.shipped_model import ShippedModel
 from oq_processing.algorithms.loadoutputaslayer import LoadOutputAsLayer, _Styler
-from oq_processing.algorithms.shippedmodel import ShippedModel
 from oq_processing.algorithms.stylelayer import StyleLayer
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
@@ -79,7 +79,7 @@ def nothing_answers(monkeypatch):
 
     monkeypatch.setattr(EngineClient, "engine_version", unreachable)
     monkeypatch.setattr(local, "usual_places", list)
-    monkeypatch.setattr(profile, "engine_executable", lambda: "")
+    monkeypatch.setattr(settings, "engine_executable", lambda: "")
     monkeypatch.setenv("PATH", "/nowhere")
 
 

@@ -11,8 +11,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import NULL
 
-from oq_processing.algorithms import parameters as p
-from oq_processing.algorithms.styling import read_style, style_parameters
+from oq_processing.algorithms.common import parameters as p
+from oq_processing.algorithms.common.style_parameters import read_style, style_parameters
 from oq_processing.layers.style import StyleChoices
 
 

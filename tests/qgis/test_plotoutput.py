@@ -20,10 +20,10 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor, QImage
 
+from oq_processing.drawing import figure
 from oq_processing.engine.errors import EngineError
-from oq_processing.layers import figure
-from oq_processing.outputs.plots import BARS, GRID, LINES, STACKS, Axis, Plot, Series
-from oq_processing.outputs.table import small_table
+from oq_processing.outputs.core.table import small_table
+from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Axis, Plot, Series
 
 PLOT = "openquake:plotoutput"
 

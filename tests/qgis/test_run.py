@@ -32,8 +32,8 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from relay import Relay
 
-from oq_processing.algorithms import running
-from oq_processing.algorithms.running import LogFile
+from oq_processing.algorithms.common import running
+from oq_processing.algorithms.common.running import LogFile
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import LogRecord
 

@@ -19,8 +19,8 @@ from qgis.core import (
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.layers import style, symbols
-from oq_processing.layers.collect import ColumnValues
-from oq_processing.outputs.styles import (
+from oq_processing.layers.column_values import ColumnValues
+from oq_processing.outputs.core.palettes import (
     GROUND_MOTION_COLORS,
     JMA_COLORS,
     JMA_LABELS,
@@ -29,7 +29,7 @@ from oq_processing.outputs.styles import (
     STANDARD_G,
     ground_motion_style,
 )
-from oq_processing.outputs.table import (
+from oq_processing.outputs.core.table import (
     INTEGER,
     NONE,
     POINT,

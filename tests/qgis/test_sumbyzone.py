@@ -21,7 +21,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDate, QVariant
 
 from oq_processing.layers import metadata
-from oq_processing.outputs.table import REAL, TEXT, Column, Table
+from oq_processing.outputs.core.table import REAL, TEXT, Column, Table
 
 SUM = "openquake:sumbyzone"
 MEAN = Column(

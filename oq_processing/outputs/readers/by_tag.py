@@ -1,0 +1,265 @@
+"""Totals by tag, one row for each value of a tag: what maps of regions are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...engine.errors import InvalidChoice
+from ..assets.selection import read_filter
+from ..core.choices import Choices, listed
+from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.source import Source
+from ..core.table import MAX_COLUMNS, Column, Style
+from .aggregates import (
+    CURVES,
+    RISK,
+    Taken,
+    Units,
+    describe,
+    provenance_of,
+    split_name,
+    state_of,
+    suffix,
+    summable,
+    tags_of,
+    take,
+    with_kind,
+)
+from .losses import loss_style
+
+BY_TAG = (*RISK, *CURVES, "avg_losses_by", "aggexp_tags")
+"""The output types that are divided by tags."""
+
+USUAL_PERIOD = 475  # years; the computed one nearest to it is drawn
+
+
+@dataclass(frozen=True)
+class TagTable:
+    """Values of each tag: ``values`` has a list, one number per column (NaN or None for empty)."""
+
+    tag: str
+    columns: tuple[Column, ...]
+    values: dict[str, list[float | None]]
+    style: Style
+    title: str
+    notes: tuple[str, ...]
+    provenance: dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What a column holds: a statistic or realization, loss type, return period and CSV column."""
+
+    kind: str
+    loss_type: str
+    period: float | None
+    position: int
+
+
+def read_by_tag(source: Source, choices: Choices, tag: str) -> TagTable:
+    """Return the values of each tag, with loss types (and kinds, return periods) as columns.
+
+    ``tag`` may be empty where there is one only. Where the calculation divides by further tags,
+    values are summed over them if they may be; TAG_FILTER chooses one of them. Raises
+    :class:`InvalidChoice` for what is not there and what must not be summed.
+    """
+    if source.output.type not in BY_TAG:
+        raise InvalidChoice(
+            f"{source.output.name} is not divided by tags; OUTPUT_TYPE may be: {', '.join(BY_TAG)}."
+        )
+    file, name = _file_of(source, csv_files(source), tag)
+    taken = take(source, file, choices, default_kind=True)
+    keys = _keys(taken)
+    others = [other for other in taken.tags if other != name]
+    columns, notes = _columns(source, taken, keys), []
+    rows, combinations = _rows(taken, choices)
+    several = [other for other in others if len({c[other] for c in combinations}) > 1]
+    if several:
+        columns, keys = _summed(taken, columns, keys, several)
+        notes.append(f"Summed over {' and '.join(several)}; TAG_FILTER chooses of them.")
+    values = _pivot(taken, rows, keys, name)
+    styled = _styled(columns, keys, choices.style_field)
+    provenance = provenance_of(source, choices, [file])
+    provenance["tag"] = name
+    return TagTable(
+        name,
+        tuple(columns),
+        values,
+        loss_style(styled, source),
+        f"{styled.label} by {name}{f' [{styled.unit}]' if styled.unit else ''}",
+        tuple(notes),
+        provenance,
+    )
+
+
+def _file_of(source: Source, files: Sequence[CsvFile], wanted: str) -> tuple[CsvFile, str]:
+    """Return the file that is divided by a tag (and by as few others as there are), and the tag."""
+    found: list[tuple[CsvFile, tuple[str, ...]]] = []
+    for file in files:
+        # the total needs no look
+        if suffix(source, file):
+            scan(file)
+            found.append((file, tags_of(source, file)))
+    names = list(dict.fromkeys(tag for _, tags in found for tag in tags))
+    if not names:
+        raise InvalidChoice(
+            f"{source.output.name} of calculation {source.calculation.id} is not divided by tags; "
+            "set aggregate_by = NAME_1 (or another tag of the exposure) in its job.ini."
+        )
+    if not wanted.strip() and len(names) > 1:
+        raise InvalidChoice(f"Choose a tag (TAG): {listed(names)}.")
+    text = wanted.strip().lower() or names[0].lower()
+    name = next((n for n in names if n.lower() == text), None)
+    if name is None:
+        raise InvalidChoice(f"There is no tag “{wanted}”; TAG may be: {listed(names)}.")
+    return min(((f, t) for f, t in found if name in t), key=lambda pair: len(pair[1]))[0], name
+
+
+def _keys(taken: Taken) -> list[_Key]:
+    """Return what the columns hold: by kind, loss type, return period, in the file's order."""
+    header = taken.file.header
+    wide = "loss_type" not in header
+    periods: Sequence[float | None] = sorted(taken.periods) or [None]
+    keys = [
+        _Key(kind, header[i] if wide else loss_type, period, i)
+        for kind in taken.kinds or [""]
+        for loss_type in ([""] if wide else taken.loss_types)
+        for period in periods
+        for i in taken.values
+    ]
+    if len(keys) > MAX_COLUMNS:
+        raise InvalidChoice(
+            f"This would make {len(keys)} fields ({len(taken.kinds) or 1} statistics or "
+            f"realizations × {len(taken.loss_types)} loss types × {len(periods)} return periods); "
+            f"a layer takes {MAX_COLUMNS}. Choose fewer by KIND, LOSS_TYPE or RETURN_PERIOD."
+        )
+    return keys
+
+
+def _columns(source: Source, taken: Taken, keys: Sequence[_Key]) -> list[Column]:
+    units = Units(source)
+    header = taken.file.header
+    ep_types = {split_name(header[i])[1] for i in taken.values}
+    found = []
+    for key in keys:
+        name = header[key.position]
+        column = describe(source, units, name, [key.loss_type] if key.loss_type else [])
+        parts = [key.kind] if len(taken.kinds) > 1 else []
+        if "loss_type" in header:
+            base, ep, ratio = split_name(name)
+            parts.append(key.loss_type)
+            if state := state_of(source, name):
+                parts.append(state)
+            elif base != "loss":
+                parts.append(base)
+            parts += [ep] if len(ep_types) > 1 else []
+            parts += ["ratio"] if ratio else []
+        else:
+            parts.append(name)
+        if key.period is not None:
+            parts.append(f"{key.period:g}y")
+            what, _, which = column.label.partition(" of the return period")
+            label = f"{key.period:g}-year {what[:1].lower()}{what[1:]}{which}"
+            column = replace(column, label=label)
+        column = with_kind(column, taken, key.kind) if key.kind else column
+        additive = summable(column, key.kind)
+        found.append(replace(column, name="-".join(parts), additive=additive))
+    return found
+
+
+def _rows(taken: Taken, choices: Choices) -> tuple[list[list[str]], list[dict[str, str]]]:
+    """Return the chosen rows, and the tags that they are of."""
+    tags = {name: taken.file.header.index(name) for name in taken.tags}
+    rows = list(taken.read())
+    for wanted in read_filter(choices.taxonomy, choices.tag_filter):
+        for name, patterns in wanted.items():
+            known = next((t for t in tags if t.lower() == name), None)
+            if known is None:
+                raise InvalidChoice(
+                    f"There is no tag “{name}” to choose by; there are: {listed(list(tags))}."
+                )
+            there = sorted({row[tags[known]] for row in rows})
+            regular = [
+                re.compile(".*".join(map(re.escape, p.split("*"))), re.DOTALL) for p in patterns
+            ]
+            allowed = {v for v in there if any(r.fullmatch(v) for r in regular)}
+            if not allowed:
+                raise InvalidChoice(
+                    f"Nothing has {known} “{', '.join(patterns)}”; there are: {listed(there)}."
+                )
+            rows = [row for row in rows if row[tags[known]] in allowed]
+    combinations = [{name: row[i] for name, i in tags.items()} for row in rows]
+    return rows, combinations
+
+
+def _summed(
+    taken: Taken, columns: list[Column], keys: list[_Key], others: Sequence[str]
+) -> tuple[list[Column], list[_Key]]:
+    """Return the columns that may be summed over other tags."""
+    pairs = [(c, k) for c, k in zip(columns, keys) if c.additive]
+    if not pairs:
+        raise InvalidChoice(
+            f"“{columns[0].label}” must not be added up over {' and '.join(others)}: choose one of "
+            f"them by TAG_FILTER, for example {others[0]}="
+            f"{_an_example(taken, others[0])}, or calculate with another aggregate_by."
+        )
+    return [c for c, _ in pairs], [k for _, k in pairs]
+
+
+def _an_example(taken: Taken, tag: str) -> str:
+    position = taken.file.header.index(tag)
+    return next(iter(taken.read()))[position]
+
+
+def _pivot(
+    taken: Taken, rows: Sequence[list[str]], keys: Sequence[_Key], tag: str
+) -> dict[str, list[float | None]]:
+    header = taken.file.header
+    place = {name: header.index(name) for name in (tag, *_ROW_KEYS) if name in header}
+    kind_of = _kind_texts(taken)
+    by_key: dict[tuple[str, str, float | None], list[tuple[int, int]]] = {}
+    wide = "loss_type" not in header
+    for i, key in enumerate(keys):
+        row_key = (key.kind, "" if wide else key.loss_type, key.period)
+        by_key.setdefault(row_key, []).append((i, key.position))
+    values: dict[str, list[float | None]] = {}
+    for row in rows:
+        cells = values.setdefault(row[place[tag]], [None] * len(keys))
+        kind = next((kind_of[row[place[n]]] for n in ("stat", "rlz_id") if n in place), None)
+        row_key = (
+            taken.kinds[0] if kind is None and taken.kinds else kind or "",
+            row[place["loss_type"]] if "loss_type" in place else "",
+            float(row[place["return_period"]]) if "return_period" in place else None,
+        )
+        for i, position in by_key.get(row_key, ()):
+            # with an unknown part, the sum is unknown
+            value, known = float(row[position] or "nan"), cells[i]
+            cells[i] = value if known is None else known + value
+    return values
+
+
+_ROW_KEYS = ("loss_type", "stat", "rlz_id", "return_period")
+
+
+def _kind_texts(taken: Taken) -> dict[str, str]:
+    """Return the kind of each text in the column that tells it."""
+    found = {kind: kind for kind in taken.kinds}
+    found.update({kind[4:]: kind for kind in taken.kinds if kind.startswith("rlz-")})
+    return found
+
+
+def _styled(columns: Sequence[Column], keys: Sequence[_Key], wanted: str) -> Column:
+    for column in columns:
+        if wanted and column.name.lower() == wanted.strip().lower():
+            return column
+    # structural losses of the return period nearest to the usual one; of damage the last state
+    loss_types = [c.loss_type for c in columns]
+    first = "structural" if "structural" in loss_types else loss_types[0]
+    pairs = [(c, k) for c, k in zip(columns, keys) if c.loss_type == first]
+    pairs = [(c, k) for c, k in pairs if k.kind == pairs[0][1].kind]
+    states = [c for c, _ in pairs if c.damage_state]
+    if states:
+        return states[-1]
+    return min(pairs, key=lambda pair: abs((pair[1].period or USUAL_PERIOD) - USUAL_PERIOD))[0]

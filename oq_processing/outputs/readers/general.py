@@ -1,0 +1,279 @@
+"""The general way: any output by its CSV export, as a layer where it has places, else as a table.
+
+Places are a column of geometries (WKT), or longitude and latitude. So every output of every version
+of the engine loads, known to us or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import partial
+
+from ...engine.errors import InvalidChoice, InvalidOutput
+from ..assets.selection import largest_on_top
+from ..core import wkt
+from ..core.choices import Choices
+from ..core.csv_export import CsvFile, csv_files, peek, scan, to_array
+from ..core.output_type import OutputType
+from ..core.places import COORDINATES, Place, ShapeColumn, place_of, shape_notes
+from ..core.source import Source
+from ..core.table import (
+    INTEGER,
+    MAX_COLUMNS,
+    NONE,
+    POINT,
+    REAL,
+    TEXT,
+    Block,
+    Column,
+    Style,
+    Table,
+    point_array,
+    rows_per_block,
+)
+
+MEMBER = "member"
+"""Name of the column that says which file of an output a row comes from."""
+
+_MEMBER = Column(MEMBER, TEXT, "Member")
+
+
+USUAL = {
+    column.name: column
+    for column in (
+        Column("lon", REAL, "Longitude", "°"),
+        Column("lat", REAL, "Latitude", "°"),
+        Column("depth", REAL, "Depth", "km"),
+        Column("site_id", INTEGER, "Site"),
+        Column("sids", INTEGER, "Site"),
+        Column("custom_site_id", TEXT, "Site (own id)"),
+        Column("asset_id", TEXT, "Asset"),
+        Column("taxonomy", TEXT, "Taxonomy"),
+        Column("loss_type", TEXT, "Loss type"),
+        Column("event_id", INTEGER, "Event"),
+        Column("rup_id", INTEGER, "Rupture"),
+        Column("rlz_id", INTEGER, "Realization"),
+        Column("source_id", TEXT, "Source"),
+        Column("grp_id", INTEGER, "Group of sources"),
+        Column("branch_path", TEXT, "Branch path"),
+        Column("weight", REAL, "Weight"),
+        Column("year", INTEGER, "Year"),
+        Column("ses_id", INTEGER, "Stochastic event set"),
+        Column("stat", TEXT, "Statistic"),
+        Column("imt", TEXT, "Intensity measure type"),
+        Column("iml", REAL, "Intensity measure level"),
+        Column("poe", REAL, "Probability of exceedance"),
+        Column("return_period", REAL, "Return period", "years"),
+        Column("mag", REAL, "Magnitude"),
+    )
+}
+"""Columns that mean the same in every export."""
+
+_NOT_DRAWN = {"depth", "weight", "year", "ses_id", "sids"}
+"""Numbers that say which row it is, not how much; ids are none either."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an output type beyond its file.
+
+    ``columns`` tells the type and meaning of columns, by their names or by patterns (``mea*``)
+    that stand after the names; ``from_member`` is a regular expression whose named groups, found in
+    the name of a file, become columns; ``from_comment`` are values of the comment line that become
+    columns; ``first`` is how the files begin of whose kind are loaded where none is chosen.
+    """
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    from_member: str = ""
+    from_comment: tuple[str, ...] = ()
+    first: str = ""
+    style: Style | None = None
+
+
+NOTHING = Known()
+
+
+def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
+    """Return the output's CSV export as a table; several files of one kind are appended.
+
+    Columns keep the names of the file. Ids, custom ids and tags are text, never guessed.
+    Raises :class:`InvalidChoice` for what the output does not have, :class:`InvalidOutput` for a
+    file that is not whole.
+    """
+    if choices.long_format:
+        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
+    files = csv_files(source)
+    if choices.member:
+        files = _chosen(files, choices.member)
+    for file in files:
+        peek(file)
+    # the first of the wanted kind tells which files are of it
+    files.sort(key=lambda f: not f.member.startswith(known.first))
+    same = [f for f in files if f.header == files[0].header]
+    for file in same:
+        scan(file)
+    notes = []
+    if len(same) < len(files):
+        others = ", ".join(f.member for f in files if f not in same)
+        notes.append(
+            "This output has tables of several kinds; loaded: "
+            f"{', '.join(f.member for f in same)}. "
+            f"Choose another by MEMBER: {others}."
+        )
+    rows = sum(f.rows for f in same)
+    given = _given(same, known, len(files) > 1)
+    own = _columns(same, known)
+    place = place_of(source.output.name, choices, same, given, own)
+    if isinstance(place, ShapeColumn):
+        own = (*own[: place.position], *own[place.position + 1 :])
+        if not given and not own:  # a file that has nothing but geometries
+            given = (_MEMBER,)
+    columns = (*given, *own)
+    if len(columns) > MAX_COLUMNS:
+        raise InvalidOutput(
+            f"{source.output.name} has {len(columns)} columns; a layer takes {MAX_COLUMNS}. "
+            "Download Output gets the file as it is."
+        )
+    if not rows:
+        notes.append(f"{source.output.name} of calculation {source.calculation.id} is empty.")
+    if choices.geometry != NONE:
+        notes += shape_notes(same, own, place)
+    provenance = source.provenance(choices)
+    provenance["members"] = [f.member for f in same]
+    for key in ("checksum", "investigation_time", "start_date"):
+        if key in same[0].about:
+            provenance[key] = same[0].about[key]
+    geometry, multi = (POINT if place else NONE), False
+    if isinstance(place, ShapeColumn):
+        provenance["geometry_column"] = place.name
+        geometry, multi = place.family, place.shapes.multi
+    table = Table(
+        title=f"{source.output.name}, calculation {source.calculation.id}",
+        columns=columns,
+        rows=rows,
+        blocks=partial(_blocks, same, given, own, place, known),
+        geometry=geometry,
+        multi=multi,
+        style=_style(columns, known, choices.style_field) if place else None,
+        notes=tuple(notes),
+        provenance=provenance,
+    )
+    return largest_on_top(table)
+
+
+def _chosen(files: list[CsvFile], wanted: str) -> list[CsvFile]:
+    found = [f for f in files if f.member.lower() == wanted.strip().lower()]
+    if not found:
+        names = ", ".join(f.member for f in files)
+        raise InvalidChoice(f"There is no member “{wanted}”; MEMBER may be: {names}.")
+    return found
+
+
+def _meaning(name: str, known: Known) -> Column | None:
+    """Return what is known of a column of that name, None if nothing is."""
+    if name in known.columns:
+        return known.columns[name]
+    for pattern, column in known.columns.items():
+        if fnmatchcase(name, pattern):
+            suffix = name[len(pattern) - 1 :]
+            return replace(column, name=name, label=column.label.replace("*", suffix))
+    return USUAL.get(name)
+
+
+def _columns(files: list[CsvFile], known: Known) -> tuple[Column, ...]:
+    """Return the columns of files with one header, of the types that hold what is in them."""
+    columns = []
+    for i, name in enumerate(files[0].header):
+        meaning = _meaning(name, known)
+        types = {f.types[i] for f in files if f.rows}
+        if not types:
+            types = {meaning.type if meaning else TEXT}
+        elif meaning and meaning.type != INTEGER:
+            types.add(meaning.type)
+        kind = TEXT if TEXT in types else REAL if REAL in types else INTEGER
+        columns.append(replace(meaning or Column(name, label=name), name=name, type=kind))
+    return tuple(columns)
+
+
+def _given(files: list[CsvFile], known: Known, with_member: bool) -> tuple[Column, ...]:
+    """Return the columns that the files do not have: their names, and what the comments say."""
+    header = files[0].header
+    names = [*re.compile(known.from_member).groupindex, *known.from_comment]
+    found = []
+    for name in dict.fromkeys(names):
+        if name not in header and any(_value(file, name, known) for file in files):
+            found.append(_meaning(name, known) or Column(name, TEXT, name))
+    return (*([_MEMBER] if with_member else ()), *found)
+
+
+def _value(file: CsvFile, name: str, known: Known) -> str:
+    """Return what a file's name or comment tells, as text; "" for nothing."""
+    if name == MEMBER:
+        return file.member
+    match = re.search(known.from_member, file.member)
+    if match and name in match.groupdict():
+        return match[name] or ""
+    value = file.about.get(name, "")
+    return str(value) if isinstance(value, (int, float, str)) else ""
+
+
+def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | None:
+    """Return how points are drawn: the wanted field, what is known, else the first quantity."""
+    numbers = {c.name: c for c in columns if c.type in (REAL, INTEGER)}
+    for name in numbers:
+        if wanted and name.lower() == wanted.strip().lower():
+            return Style(name)
+    if known.style and known.style.field in numbers:
+        return known.style
+    places = {name for pair in COORDINATES for name in pair}
+    drawn = [
+        c
+        for name, c in numbers.items()
+        if name not in places | _NOT_DRAWN and not re.search(r"(^|_)id($|_)", name)
+    ]
+    drawn.sort(key=lambda c: c.type != REAL)  # counts only where nothing is measured
+    return Style(drawn[0].name) if drawn else None
+
+
+def _blocks(
+    files: list[CsvFile],
+    given: tuple[Column, ...],
+    own: tuple[Column, ...],
+    place: Place | None,
+    known: Known,
+) -> Iterator[Block]:
+    import numpy as np
+
+    columns = (*given, *own)
+    names = [c.name for c in columns]
+    shape, lonlat = None, []
+    if isinstance(place, ShapeColumn):
+        shape = place
+    elif place:
+        # the names of the file come last: where both have one, its own counts
+        lonlat = [len(names) - 1 - names[::-1].index(name) for name in place]
+    size = rows_per_block(len(columns))
+    for file in files:
+        before = [_value(file, c.name, known) for c in given]
+        for chunk in file.chunks(size):
+            cells = list(zip(*chunk))
+            wkb = None
+            if shape:
+                texts = cells.pop(shape.position)
+                wkb = [wkt.read(t).wkb(shape.shapes.multi) if t else b"" for t in texts]
+            cells = [(value,) * len(chunk) for value in before] + cells
+            values = tuple(to_array(np, c.type, column) for c, column in zip(columns, cells))
+            xy = point_array(values[lonlat[0]], values[lonlat[1]]) if lonlat else None
+            yield Block(values, xy, wkb)
+
+
+ANY = OutputType(
+    read=read,
+    geometry="point, line, polygon, table",
+    choices=("MEMBER",),
+    about="The CSV export as it is.",
+)
+"""Every output type that no module reads in a way of its own."""

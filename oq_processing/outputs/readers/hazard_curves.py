@@ -1,0 +1,165 @@
+"""Hazard curves: the probability that levels of ground motion are exceeded, at each site."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...engine.errors import InvalidOutput
+from ..core.choices import Choices
+from ..core.output_type import OutputType
+from ..core.quantities import imt_unit, kind_label, level_text
+from ..core.source import Source
+from ..core.table import REAL, TEXT, Column, Table
+from ..sites.site_table import (
+    LongFormat,
+    of_first_imt,
+    one_unit,
+    refuse_many,
+    site_table,
+    title_of_all,
+    wanted_column,
+)
+from .hazard_maps import Hazard, fetch, named, read_hazard, realization_notes
+
+if TYPE_CHECKING:
+    from ..core.table import Array
+
+SHOWN_LEVELS = {"g": 0.1, "cm/s": 10.0, "intensity": 6.0}
+"""The level of which the probability is drawn by default: damage begins there."""
+
+
+def read_hazard_curves(source: Source, choices: Choices) -> Table:
+    """Return hazard curves: one row per site, one column per kind, IMT and level of intensity.
+
+    Values are probabilities of exceedance in the investigation time, single precision as in the
+    datastore, 0 to 1 (a standard deviation too). ``GET /v1/calc/N/extract/hcurves?kind=&imt=``
+    gives arrays of shape (sites, 1, levels); only what was chosen is fetched. Raises
+    :class:`InvalidChoice` for what the calculation does not have.
+    """
+    hazard = read_hazard(source)
+    kinds, imts = hazard.kinds(choices), hazard.imts(choices)
+    counts = {imt: len(hazard.levels[imt]) for imt in imts}
+    if not all(counts.values()):
+        raise InvalidOutput(
+            f"Calculation {source.calculation.id} does not tell the levels of its curves."
+        )
+    refuse_many(
+        choices,
+        len(kinds) * sum(counts.values()),
+        f"{len(kinds)} statistics or realizations × {sum(counts.values())} levels of {len(imts)} "
+        "IMTs",
+        "KIND or IMT",
+    )
+    found = fetch(source, "hcurves", kinds, counts)
+    columns, arrays = [], []
+    for kind in kinds:
+        for imt in imts:
+            names = level_names(imt, hazard.levels[imt])
+            for i, (name, level) in enumerate(zip(names, hazard.levels[imt])):
+                columns.append(_column(hazard, named(kinds, kind, name), kind, imt, level))
+                arrays.append(found[kind, imt][:, i])
+    styled = _styled(columns, choices.style_field)
+    units = one_unit([Column(c.name, unit=imt_unit(c.imt)) for c in columns])
+    rows = LongFormat(
+        title_of_all(source),
+        (
+            Column("kind", TEXT, "Statistic or realization"),
+            Column("imt", TEXT, "Intensity measure type"),
+            Column("iml", REAL, "Intensity measure level", units),
+        ),
+        lambda column: (column.kind, column.imt, column.level),
+        Column(
+            "poe",
+            REAL,
+            f"Probability of exceedance{hazard.within()}",
+            "probability",
+            quantity="hazard curve",
+        ),
+    )
+    title = curve_title(hazard, styled)
+    notes = realization_notes(hazard, columns)
+    return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
+
+
+def read_site_curves(
+    source: Source, kinds: Sequence[str], imts: Sequence[str], site_index: int
+) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Return the curves of one site by kind and IMT: levels and PoEs, each of shape (levels,).
+
+    Levels in the unit of the IMT, PoEs in the investigation time; both as the engine has them.
+    ``site_index`` is the position in the sites of the calculation, from 0: only that site is
+    fetched (``hcurves?kind=&imt=&site_id=``). Kinds and IMTs as :class:`Hazard` names them. Raises
+    :class:`InvalidOutput` and :class:`InvalidChoice` as :func:`fetch` does.
+    """
+    import numpy as np
+
+    hazard = read_hazard(source)
+    counts = {imt: len(hazard.levels[imt]) for imt in imts}
+    found = fetch(source, "hcurves", kinds, counts, site_index)
+    return {
+        (kind, imt): (np.array(hazard.levels[imt]), poes[0]) for (kind, imt), poes in found.items()
+    }
+
+
+def level_names(imt: str, levels: Sequence[float]) -> list[str]:
+    """Return a name for each level, as near to the engine's CSV as unique names can be.
+
+    ``PGA-0.0050000`` for accelerations and velocities, ``MMI-6.00000e+00`` for others.
+    """
+    fixed = imt.startswith(("PGA", "PGV", "SA"))
+    names = [f"{level:.7f}" if fixed else f"{level:.5e}" for level in levels]
+    if len(set(names)) < len(names):
+        names = [repr(level) for level in levels]
+    return [f"{imt}-{name}" for name in names]
+
+
+def _column(hazard: Hazard, name: str, kind: str, imt: str, level: float) -> Column:
+    return Column(
+        name=name,
+        type=REAL,
+        label=_said_of(kind, hazard.label(kind), "exceedance of " + _at(hazard, imt, level)),
+        unit="probability",
+        quantity="hazard curve",
+        kind=kind,
+        imt=imt,
+        level=level,
+    )
+
+
+def _said_of(kind: str, label: str, what: str) -> str:
+    """Return what a statistic or realization is of: *Mean exceedance of PGA 0.1 g in 50 years*."""
+    if kind.startswith("rlz-"):
+        return f"{what[0].upper()}{what[1:]}, {label[0].lower()}{label[1:]}"
+    return f"{label} of the {what}" if kind == "std" else f"{label} {what}"
+
+
+def _at(hazard: Hazard, imt: str, level: float) -> str:
+    return f"{imt} {level_text(level, imt)}{hazard.within()}"
+
+
+def _styled(columns: Sequence[Column], wanted: str) -> Column:
+    if column := wanted_column(columns, wanted):
+        return column
+    of_imt = of_first_imt(columns)
+    shown = SHOWN_LEVELS.get(imt_unit(of_imt[0].imt))
+    if shown is None:
+        return of_imt[len(of_imt) // 2]
+    return min(of_imt, key=lambda c: abs(math.log((c.level or 1e-99) / shown)))
+
+
+def curve_title(hazard: Hazard, column: Column) -> str:
+    """Return the title of a map: *Mean probability of exceeding PGA 0.1 g in 50 years*."""
+    at = _at(hazard, column.imt, column.level or 0.0)
+    return _said_of(column.kind, kind_label(column.kind), f"probability of exceeding {at}")
+
+
+OUTPUTS = {
+    "hcurves": OutputType(
+        read=read_hazard_curves,
+        geometry="point, cell",
+        choices=("KIND", "IMT"),
+        about="Probability of exceeding each level of ground motion, at each site.",
+    )
+}

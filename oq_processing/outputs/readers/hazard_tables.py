@@ -1,0 +1,119 @@
+"""Tables as they are, with the meaning of their columns: events, realizations, sites, spectra."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..core.output_type import OutputType
+from ..core.table import INTEGER, REAL, TEXT, Column, Style
+from . import general
+from .general import NOTHING, Known
+
+VS30_CLASSES = (180.0, 360.0, 760.0, 1500.0)
+"""m/s: limits of the site classes E, D, C, B, A of NEHRP."""
+
+_VS30_LABELS = ("E, below 180", "D, 180 to 360", "C, 360 to 760", "B, 760 to 1500", "A, above 1500")
+_VS30_COLORS = ("#d7301f", "#fc8d59", "#fdcc8a", "#a6bddb", "#2b8cbe")
+
+_LOG = "ln of the level"
+
+
+def _columns(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+_SITE = ("site_id", "lon", "lat")
+_SITE_IN_NAME = r"-(?P<site_id>\d+)$"
+
+_EVENTS = Known(_columns(Column("year", INTEGER, "Year of the stochastic event set")))
+
+_MFD = Known(
+    _columns(
+        Column("freq", REAL, "Annual frequency of events", "1/year", quantity="annual frequency")
+    )
+)
+
+_SITES = Known(
+    _columns(
+        Column("vs30", REAL, "Shear wave velocity of the upper 30 m", "m/s", quantity="vs30"),
+        Column("vs30measured", INTEGER, "vs30 was measured", "0/1"),
+        Column("z1pt0", REAL, "Depth to a shear wave velocity of 1.0 km/s", "m"),
+        Column("z2pt5", REAL, "Depth to a shear wave velocity of 2.5 km/s", "km"),
+        Column("slope", REAL, "Slope"),
+        Column("backarc", INTEGER, "In the backarc", "0/1"),
+        Column("siteclass", TEXT, "Site class"),
+        Column("ec8", TEXT, "Site class of Eurocode 8"),
+        Column("geology", TEXT, "Geology"),
+        Column("region", INTEGER, "Region"),
+    ),
+    style=Style("vs30", "standard", VS30_CLASSES, colors=_VS30_COLORS, labels=_VS30_LABELS),
+)
+
+_RATES = Known(
+    _columns(
+        Column("afoe", REAL, "Annual frequency of exceedance", "1/year", quantity="frequency"),
+        Column("dist", REAL, "Distance", "km"),
+        Column("eps", REAL, "Epsilon"),
+        Column("vs30", REAL, "Shear wave velocity of the upper 30 m", "m/s"),
+    ),
+    from_member=_SITE_IN_NAME,
+    from_comment=(*_SITE, "vs30"),
+)
+
+_CONDITIONAL = Known(
+    _columns(
+        Column("period", REAL, "Period", "s"),
+        Column("mea", REAL, "Conditional spectrum", "g", quantity="conditional spectrum"),
+        Column("std", REAL, "Standard deviation of the logarithm"),
+    ),
+    from_comment=_SITE,
+)
+
+_MEDIAN = Known(
+    _columns(
+        Column("period", REAL, "Period", "s"),
+        Column("spec", REAL, "Median spectrum", "g", quantity="median spectrum"),
+        Column("mea", REAL, f"Mean {_LOG} in g"),
+        Column("sig", REAL, f"Standard deviation of the {_LOG}"),
+        Column("wei", REAL, "Sum of the weights of the ruptures"),
+        Column("kind", TEXT, "Kind of the value: mea, sig, wei"),
+    ),
+    from_comment=(*_SITE, "poe"),
+    first="median_spectrum",
+)
+
+_MEDIAN_RUPTURES = Known(
+    _columns(
+        Column("rrup", REAL, "Distance to the rupture", "km"),
+        Column("occurrence_rate", REAL, "Annual rate of occurrence", "1/year"),
+        Column("mea*", REAL, f"Mean {_LOG}, ground motion model *"),
+        Column("sig*", REAL, f"Standard deviation of the {_LOG}, ground motion model *"),
+        Column("tau*", REAL, "Standard deviation between events, ground motion model *"),
+        Column("wei*", REAL, "Weight of the rupture, ground motion model *"),
+    ),
+    from_member=r"-grp-?(?P<grp_id>\d+)-(?P<imt>.+)$",
+    from_comment=_SITE,
+)
+
+
+def _of(known: Known, about: str, geometry: str = "table") -> OutputType:
+    return OutputType(partial(general.read, known=known), geometry, ("MEMBER",), about)
+
+
+OUTPUTS = {
+    "realizations": _of(NOTHING, "The branches of the logic tree, with their weights."),
+    "events": _of(_EVENTS, "The events, with the rupture and the realization of each."),
+    "event_based_mfd": _of(_MFD, "How often events of each magnitude occur."),
+    "site_model": _of(_SITES, "The sites, with their soil.", "point, table"),
+    "mean_rates_by_src": _of(
+        _RATES, "Mean hazard curve of each source at each site.", "table, point"
+    ),
+    "mean_disagg_by_src": _of(
+        _RATES, "Frequencies by source, magnitude, distance and epsilon.", "table, point"
+    ),
+    "cs-stats": _of(_CONDITIONAL, "Mean conditional spectrum at each site.", "table, point"),
+    "median_spectra": _of(_MEDIAN, "Median spectrum at each site for each PoE.", "table, point"),
+    "median_spectrum_disagg": _of(
+        _MEDIAN_RUPTURES, "What each rupture contributes to the median spectrum.", "table, point"
+    ),
+}

@@ -1,0 +1,193 @@
+"""Networks of roads and pipes: what becomes of their nodes, and their edges as lines.
+
+The engine exports connectivity by node and by event; where nodes are and which edges join them is
+told by the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node`` of
+an edge are ids of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ...engine.errors import InvalidChoice, InvalidOutput
+from ..assets.selection import chosen_assets
+from ..core.choices import Choices, listed
+from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..core.output_type import OutputType
+from ..core.palettes import PROBABILITY_RAMP, STANDARD_PROBABILITY
+from ..core.source import Source
+from ..core.table import LINE, NONE, POINT, REAL, TEXT, Block, Column, Style, Table, rows_per_block
+from . import general
+from .exposure import (
+    TAGS_OF_ENDS,
+    Assets,
+    about_columns,
+    edges,
+    empty_note,
+    read_assets,
+    with_lines,
+)
+
+if TYPE_CHECKING:
+    from ..core.table import Array
+
+_MEASURES = {
+    "EL": "efficiency loss",
+    "efl": "efficiency loss",
+    "CCL": "complete connectivity loss",
+    "ccl": "complete connectivity loss",
+    "PCL": "partial connectivity loss",
+    "pcl": "partial connectivity loss",
+    "PCL_node": "partial connectivity loss",
+    "WCL": "weighted connectivity loss",
+    "wcl": "weighted connectivity loss",
+    "WCL_node": "weighted connectivity loss",
+    "Isolation_node": "isolation",
+}
+
+
+def read_nodes(source: Source, choices: Choices) -> Table:
+    """Return what becomes of each node, as points; the edges of the network as lines apart.
+
+    Values are shares (0: no loss, 1: all is lost) in the digits of the CSV export, mean over the
+    events. ``GEOMETRY=line`` gives the edges themselves. Nodes that are no assets have no place.
+    """
+    if choices.geometry not in ("auto", POINT, LINE, NONE):
+        raise InvalidChoice(
+            f"{source.output.name} can be loaded with GEOMETRY auto, point, line or none."
+        )
+    if choices.long_format:
+        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
+    assets = read_assets(source)
+    if choices.geometry == LINE:
+        return edges(source, choices, assets)
+    [file] = csv_files(source)
+    scan(file)
+    if file.header[:1] != ("id",):
+        raise InvalidOutput(f"{file.member} has no nodes: {listed(file.header)}.")
+    row_of = {asset: i for i, asset in enumerate(assets.cells("id").tolist())}
+    missing = [row[0] for row in file.read() if row[0] not in row_of]
+    pairs = [p for p in about_columns(assets, "id") if p[1] not in TAGS_OF_ENDS]
+    columns = [_measure(source, name) for name in file.header[1:]]
+    drawn = _drawn(columns, choices.style_field)
+    notes = []
+    if missing:
+        notes.append(
+            f"{len(missing)} of {file.rows} nodes have no place, they are no assets: "
+            f"{listed(missing)}."
+        )
+    if not file.rows:
+        notes.append(empty_note(source))
+    provenance = source.provenance(choices)
+    provenance["members"] = [file.member]
+    geometry = NONE if choices.geometry == NONE else POINT
+    fields = [field for _, field in pairs]
+    table = Table(
+        title=drawn.title,
+        columns=(*(column for column, _ in pairs), *columns),
+        rows=file.rows,
+        blocks=partial(_node_blocks, file, assets, fields, columns, row_of, geometry == POINT),
+        geometry=geometry,
+        style=Style(drawn.name, "standard", STANDARD_PROBABILITY, PROBABILITY_RAMP),
+        notes=tuple(notes),
+        provenance=provenance,
+    )
+    return with_lines(source, choices, assets, chosen_assets(table, choices))
+
+
+def _drawn(columns: Sequence[Column], wanted: str) -> Column:
+    for column in columns:
+        if wanted and column.name.lower() == wanted.strip().lower():
+            return column
+    return columns[0]
+
+
+def _measure(source: Source, name: str) -> Column:
+    words = _MEASURES.get(name)
+    if words is None:
+        return Column(name, REAL, name)
+    mode = source.calculation.mode
+    if mode == "event_based_damage":
+        label = f"Average annual {words}"
+    else:
+        label = f"Mean {words}{' given the event' if mode.startswith('scenario') else ''}"
+    return Column(name, REAL, label, quantity="connectivity")
+
+
+def _node_blocks(
+    file: CsvFile,
+    assets: Assets,
+    fields: Sequence[str],
+    columns: Sequence[Column],
+    row_of: dict[str, int],
+    points: bool,
+) -> Iterator[Block]:
+    import numpy as np
+
+    size = rows_per_block(len(fields) + len(columns))
+    rows = file.read()
+    while chunk := list(islice(rows, size)):
+        place = np.array([row_of.get(row[0], -1) for row in chunk])
+        known = place >= 0
+        picked = Assets(assets.array[place[known]], assets.tags)
+        values: list[Array] = [to_array(np, TEXT, tuple(row[0] for row in chunk))]
+        for field in fields[1:]:
+            cells = picked.cells(field)
+            missing = None if cells.dtype == object else np.nan
+            values.append(np.full(len(chunk), missing, dtype=cells.dtype))
+            values[-1][known] = cells
+        for i, column in enumerate(columns, 1):
+            values.append(to_array(np, column.type, tuple(row[i] for row in chunk)))
+        xy = None
+        if points:
+            xy = np.full((len(chunk), 2), np.nan)
+            xy[known] = picked.xy()
+        yield Block(tuple(values), xy)
+
+
+def read_tables(source: Source, choices: Choices) -> Table:
+    """Return what is lost of the whole network, by event or as the mean: the CSV as a table."""
+    table = general.read(source, choices)
+    mean = source.output.type == "infra-avg_loss"
+    return replace(table, columns=tuple(_of_network(source, c, mean) for c in table.columns))
+
+
+def _of_network(source: Source, column: Column, mean: bool) -> Column:
+    words = _MEASURES.get(column.name)
+    if words is None:
+        return column
+    if mean:
+        return replace(_measure(source, column.name), type=column.type)
+    return replace(column, label=words.capitalize(), quantity="connectivity")
+
+
+OUTPUTS = {
+    **dict.fromkeys(
+        ("infra-node_el", "infra-taz_cl", "infra-dem_cl"),
+        OutputType(
+            read=read_nodes,
+            geometry="point, line",
+            choices=("TAXONOMY", "TAG_FILTER"),
+            about="Connectivity or efficiency that nodes of a network lose; its edges as lines.",
+        ),
+    ),
+    **dict.fromkeys(
+        (
+            "infra-avg_loss",
+            "infra-event_ccl",
+            "infra-event_pcl",
+            "infra-event_wcl",
+            "infra-event_efl",
+        ),
+        OutputType(
+            read=read_tables,
+            geometry="table",
+            choices=("MEMBER",),
+            about="Connectivity or efficiency that a whole network loses, by event or as the mean.",
+        ),
+    ),
+}
