@@ -17,23 +17,28 @@ from fake_engine import (
     json_answer,
 )
 
-from oq_processing.engine import client as client_module
+from oq_processing.engine import server as server_module
+from oq_processing.engine.abilities import version_note
+from oq_processing.engine.address import normalize_url
 from oq_processing.engine.calculation import Calculation, LogRecord, Output, parse_time
-from oq_processing.engine.client import Credentials, EngineClient, normalize_url, version_note
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import (
     Cancelled,
-    EngineError,
+    Explained,
     Interrupted,
+    InvalidConnection,
     InvalidOutput,
     NotAllowed,
     NotAnEngine,
     NotFound,
+    ProxyLoginRequired,
     ServerFault,
     SubmissionRefused,
     SubmissionUnknown,
     Unreachable,
 )
 from oq_processing.engine.http.transport import Network, Transport
+from oq_processing.engine.server import Credentials
 from oq_processing.engine.wait import Wait
 
 ALICE = Credentials("alice", "pw-alice-123")
@@ -58,7 +63,7 @@ def archive(tmp_path):
 
 def message(kind, call, *args, **named):
     """Return the sentence of the error that the call ends with, which is exactly of this kind."""
-    with pytest.raises(EngineError) as error:
+    with pytest.raises(Explained) as error:
         call(*args, **named)
     assert type(error.value) is kind, error.value
     return str(error.value)
@@ -99,7 +104,7 @@ def test_addresses(given, meant):
     ],
 )
 def test_no_addresses(given):
-    text = message(NotAnEngine, normalize_url, given)
+    text = message(InvalidConnection, normalize_url, given)
     assert text.endswith("is not the address of a server; give http(s)://host[:port].")
 
 
@@ -120,13 +125,13 @@ def test_no_addresses(given):
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_repeated(given):
-    text = message(NotAnEngine, normalize_url, given)
+    text = message(InvalidConnection, normalize_url, given)
     assert "s3" not in text
     assert "cret" not in text
 
 
 def test_an_address_with_a_user_says_where_to_put_it():
-    assert message(NotAnEngine, normalize_url, "http://alice:s3cret@e.org:8800") == (
+    assert message(InvalidConnection, normalize_url, "http://alice:s3cret@e.org:8800") == (
         "The address of e.org holds a user name or password; "
         "store them in an authentication configuration and give its id as AUTHCFG."
     )
@@ -160,7 +165,6 @@ def test_calculation(client, area_source, raw):
         status="complete",
         owner=row["owner"],
         is_running=False,
-        abortable=False,
         start_time=parse_time(row["start_time"]),
         size_mb=row["size_mb"],
         parent_id=None,
@@ -426,7 +430,7 @@ def test_lists_in_another_form(fake):
             "{url} does not accept an upload of this size (HTTP 413); "
             "its administrator can raise the limit.",
         ),
-        (Answer(407), Unreachable, "The proxy wants a login; check the proxy settings."),
+        (Answer(407), ProxyLoginRequired, "The proxy wants a login; check the proxy settings."),
         (
             Answer(302, headers={"Location": "https://sso.example.org/"}),
             NotAnEngine,
@@ -531,7 +535,7 @@ def test_the_name_of_a_download_is_never_a_path(fake, tmp_path, header, name):
 @pytest.fixture
 def csv_output(fake, monkeypatch):
     """Ask for an output that the fake engine answers with what the test scripts."""
-    monkeypatch.setattr(client_module, "DOWNLOAD_AGAIN", 0.0)
+    monkeypatch.setattr(server_module, "DOWNLOAD_AGAIN", 0.0)
     client = EngineClient(fake.url)
 
     def fetch(target, *answers):
@@ -595,7 +599,7 @@ def test_what_breaks_on_our_side_of_an_upload_is_not_known_either(fake, archive)
 
 
 def test_a_silent_download_is_not_asked_for_again(fake, csv_output, tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "EXPORT_TIMEOUT", 0.2)
+    monkeypatch.setattr(server_module, "EXPORT_TIMEOUT", 0.2)
     silent = Answer(body=[b"lon", threading.Event()], announced=10)
     assert "sent nothing" in message(Unreachable, csv_output, tmp_path / "a.csv", silent)
     assert len(fake.requests) == 1
@@ -717,7 +721,7 @@ def test_a_submission(fake, archive):
         (Answer(302, headers={"Location": "https://x/"}), NotAnEngine, "redirects to https://x/"),
         (Answer(307, headers={"Location": "https://x/"}), NotAnEngine, "redirects to https://x/"),
         (Answer(403), NotAllowed, "wants a login"),
-        (Answer(407), Unreachable, "The proxy wants a login"),
+        (Answer(407), ProxyLoginRequired, "The proxy wants a login"),
         (html_answer(500, "OSError at /v1/calc/run", 80_000), ServerFault, "OSError at /v1"),
         (json_answer({"traceback": ["x", "No such file: a.xml"]}, 500), SubmissionRefused, "No su"),
     ],

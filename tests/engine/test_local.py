@@ -13,7 +13,7 @@ import pytest
 from fake_engine import FakeEngine
 from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program, wait_until
 
-from oq_processing.engine import local
+from oq_processing.engine import installation, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import Cancelled, LocalEngineError, Unreachable
 from oq_processing.engine.wait import Wait
@@ -63,33 +63,33 @@ def test_the_engine_is_found(tmp_path, monkeypatch, script):
     path = script("")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
-    assert local.find_executable() == path
-    assert local.find_executable(path) == path
+    assert installation.find_executable() == path
+    assert installation.find_executable(path) == path
     other = tmp_path / "other" / "oq"
     other.parent.mkdir()
     shutil.copy(path, other)
     monkeypatch.setenv("OPENQUAKE_OQ", str(other))
-    assert local.find_executable() == other
-    assert local.find_executable(str(path)) == path, "what is given wins"
+    assert installation.find_executable() == other
+    assert installation.find_executable(str(path)) == path, "what is given wins"
 
 
 def test_no_engine_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
-    monkeypatch.setattr(local, "usual_places", lambda: [tmp_path / "nothing" / "oq"])
+    monkeypatch.setattr(installation, "usual_places", lambda: [tmp_path / "nothing" / "oq"])
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable()
+        installation.find_executable()
     assert str(error.value) == (
         "No OpenQuake engine is installed here: there is no command “oq” on the PATH, "
         "nor at the usual places."
     )
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable("/nowhere/oq")
+        installation.find_executable("/nowhere/oq")
     assert str(error.value) == "No OpenQuake engine: /nowhere/oq is no program."
     (tmp_path / "plain").write_text("no program")
     monkeypatch.setenv("OPENQUAKE_OQ", str(tmp_path / "plain"))
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable()
+        installation.find_executable()
     assert str(error.value) == (
         "No OpenQuake engine: the environment variable OPENQUAKE_OQ names "
         f"{tmp_path / 'plain'} is no program."
@@ -223,8 +223,8 @@ def test_a_user_without_a_home(monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     assert local.recorded() is None
-    assert Path("/opt/openquake/bin/oq") in local.usual_places()
-    for function in (local.user_folder, local.stop_own, lambda: local.start_own(Path("oq"))):
+    assert Path("/opt/openquake/bin/oq") in installation.usual_places()
+    for function in (installation.user_folder, local.stop_own, lambda: local.start_own(Path("oq"))):
         with pytest.raises(LocalEngineError, match=r"^No home folder is known .* set the .* HOME"):
             function()
 
@@ -232,8 +232,8 @@ def test_a_user_without_a_home(monkeypatch):
 def test_a_user_without_a_home_who_says_where(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    assert local.user_folder() == tmp_path / "openquake-qgis"
-    assert local.usual_places()[0] == tmp_path / "openquake-qgis" / "venv" / "bin" / "oq"
+    assert installation.user_folder() == tmp_path / "openquake-qgis"
+    assert installation.usual_places()[0] == tmp_path / "openquake-qgis" / "venv" / "bin" / "oq"
 
 
 def test_a_process_that_has_no_number(tmp_path):

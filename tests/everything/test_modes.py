@@ -14,8 +14,9 @@ from qgis.core import QgsApplication, QgsProcessingException
 from steering import Recorder, When, call, failing, store_login
 
 from oq_processing.engine import local
-from oq_processing.engine.client import Credentials, EngineClient
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import NotAllowed, NotFound
+from oq_processing.engine.server import Credentials
 from oq_processing.outputs.catalogue import find_output
 from oq_processing.outputs.core.source import Source
 from oq_processing.outputs.readers.exposure import read_assets
