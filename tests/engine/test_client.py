@@ -1,6 +1,7 @@
 """The API as Python: what a real engine answers, and each fault as one sentence."""
 
 import json
+import logging
 import threading
 import time
 import traceback
@@ -24,6 +25,7 @@ from oq_processing.engine.calculation import Calculation, LogRecord, Output, par
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import (
     Cancelled,
+    EngineError,
     Explained,
     Interrupted,
     InvalidConnection,
@@ -990,6 +992,51 @@ def test_no_traceback_has_the_password_of_a_proxy_among_its_variables():
     text = variables(error.value)
     assert "ProxyError" in text
     assert "pw-s3cret" not in text
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://carol:pw-s3cret@127.0.0.1:9",
+        "http://carol:pw-s3cret@[bad",
+        "http://carol:pw-s3/cret@h:1",
+        "http://carol:pw-s3cret@",
+        "foo://carol:pw-s3cret@h:1",
+    ],
+)
+def test_no_address_of_a_proxy_is_shown(proxy, caplog):
+    """Also where it is not an address, which is what the error is about then."""
+    caplog.set_level(logging.DEBUG)
+    client = EngineClient("http://engine.example.org", Transport(network=Network(proxy=proxy)))
+    with pytest.raises(Unreachable) as error:
+        client.engine_version()
+    assert "GET /v1/engine_version" in caplog.text
+    of_ours = error.value.with_traceback(error.tb.tb_next)  # this test has it in a variable
+    for text in (str(error.value), variables(of_ours), caplog.text):
+        assert "pw-s3" not in text
+        assert "cret@" not in text
+
+
+@pytest.mark.parametrize("answer", [Answer(200), Answer(403, b"Invalid"), NEGATIVE_CHUNK])
+def test_the_log_has_no_password_of_a_login(locked, caplog, answer):
+    locked.answers["POST /accounts/ajax_login/"] = [answer]
+    caplog.set_level(logging.DEBUG)
+    client = EngineClient(locked.url, credentials=Credentials("alice", "pw-s3cret"))
+    with pytest.raises(EngineError):
+        client.calculation(1)
+    assert "POST /accounts/ajax_login/: " in caplog.text
+    assert "pw-s3cret" not in caplog.text
+    assert "pw-s3cret" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+def test_an_answer_in_another_form_is_logged_with_its_traceback(fake, caplog):
+    caplog.set_level(logging.DEBUG, "oq_processing.engine")
+    fake.answers["GET /v1/calc/1/results"] = [json_answer([{"id": 1}])]
+    message(NotAnEngine, EngineClient(fake.url).outputs, 1)
+    [record] = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert record.getMessage().startswith("Traceback (most recent call last):\n")
+    assert record.getMessage().rstrip().endswith("KeyError: 'type'")
+    assert record.exc_info is None
 
 
 def test_log_records_read_like_the_engine_s_own():

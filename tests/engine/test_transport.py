@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import logging
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3.connection
-from fake_engine import Answer, FakeEngine, html_answer
+from fake_engine import NEGATIVE_CHUNK, Answer, FakeEngine, html_answer
 from helpers import wait_until
 
 from oq_processing.engine.address import is_loopback
@@ -567,6 +569,14 @@ def test_a_request_after_a_cancelled_one_can_be_cancelled_too(fake, monkeypatch)
         assert fake.hung_up.wait(5)
 
 
+def test_cancel_behind_a_proxy(fake):
+    answer_with(fake, Answer(until=threading.Event()))
+    transport = Transport(Wait(fake.asked.is_set), Network(proxy=fake.url))
+    with pytest.raises(Cancelled):
+        transport.fetch(Request("GET", "http://engine.invalid/x", 30, LIMIT))
+    assert fake.hung_up.wait(5)
+
+
 def test_close_breaks_off_what_is_under_way(fake):
     answer_with(fake, Answer(until=threading.Event()))
     transport = Transport()
@@ -574,6 +584,59 @@ def test_close_breaks_off_what_is_under_way(fake):
     with pytest.raises(Unreachable, match="broke"):
         get(fake, transport=transport)
     assert fake.hung_up.wait(5)
+
+
+# --- what the log gets
+
+
+@pytest.fixture
+def logged(caplog):
+    """Return what has been logged, level and text of each; no record has more than its text."""
+    caplog.set_level(logging.DEBUG, "oq_processing.engine")
+
+    def read():
+        records = [r for r in caplog.records if r.name.startswith("oq_processing.")]
+        assert {(r.exc_info, r.stack_info) for r in records} <= {(None, None)}
+        return [(r.levelname, r.getMessage()) for r in records]
+
+    return read
+
+
+def test_every_request_is_logged(fake, logged, tmp_path):
+    answer_with(
+        fake,
+        Answer(body=b"x" * 1234),
+        Answer(403, b"no"),
+        Answer(0, drop="end"),
+        Answer(until=threading.Event()),
+    )
+    get(fake, "/v1/calc/1/extract/hazard", query={"kind": "a b"}, target=tmp_path / "a")
+    get(fake, "/v1/calc/1/status")
+    with pytest.raises(Unreachable):
+        get(fake)
+    with pytest.raises(Cancelled):
+        get(fake, transport=Transport(Wait(fake.asked.is_set)))
+    assert {level for level, _ in logged()} == {"DEBUG"}
+    patterns = [
+        r"GET /v1/calc/1/extract/hazard\?kind=a\+b: 200, 1,234 bytes, \d+ ms",
+        r"GET /v1/calc/1/status: 403, 2 bytes, \d+ ms",
+        rf"GET /v1/engine_version: The connection to {fake.url} broke \(.+\)\., \d+ ms",
+        r"GET /v1/engine_version: cancelled, \d+ ms",
+    ]
+    for (_, text), pattern in zip(logged(), patterns, strict=True):
+        assert re.fullmatch(pattern, text)
+
+
+def test_what_nobody_expects_is_logged_with_its_traceback(fake, logged):
+    fake.answers["*"] = [NEGATIVE_CHUNK]
+    with pytest.raises(Unreachable):
+        get(fake)
+    [(_, request), (level, text)] = logged()
+    assert request.startswith("GET /v1/engine_version: The connection to ")
+    assert level == "WARNING"
+    assert text.startswith("GET /v1/engine_version\nTraceback (most recent call last):\n")
+    assert "exchange.read(response)" in text
+    assert text.rstrip().splitlines()[-1].startswith("ValueError: ")
 
 
 # --- nothing goes where it should not

@@ -36,16 +36,24 @@ def trace(error: Exception) -> str:
     if isinstance(error, expected):
         return ""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return re.sub(r"//.*@", "//…@", "".join(lines))
+    return _without_login("".join(lines))
 
 
-def forget_frames(error: BaseException | None) -> None:
-    """Keep what went wrong, but not the variables of requests: a proxy's address is among them."""
+def forget_secrets(error: BaseException | None) -> None:
+    """Keep what went wrong, but no address of a proxy with its login.
+
+    It is among the variables of requests, and in the text where it cannot be parsed.
+    """
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         error.__traceback__ = None
+        error.args = tuple(_without_login(a) if isinstance(a, str) else a for a in error.args)
         error = error.__cause__ or error.__context__
+
+
+def _without_login(text: str) -> str:
+    return re.sub(r"//.*@", "//…@", text)
 
 
 def _is_proxy_login(error: Exception) -> bool:

@@ -7,7 +7,8 @@ The only module that knows urllib3, of which it relies on:
 - ``length_remaining``, ``tell()`` and ``chunked`` of a response, and ``IncompleteRead``;
 - ``create_urllib3_context`` for a context that compares host names in every version.
 
-``tests/engine/test_urllib3.py`` holds versions 1.26 and 2 to this.
+``tests/engine/test_transport.py`` holds version 1.26 or 2 to this, whichever there is, and
+``tests/engine/test_urllib3.py`` runs it with the other one.
 """
 
 from __future__ import annotations

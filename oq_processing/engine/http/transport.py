@@ -16,7 +16,7 @@ from ..address import is_loopback
 from ..errors import EngineError
 from ..wait import Wait
 from .exchange import Answer, Exchange, Request
-from .explain import explained, forget_frames, trace
+from .explain import explained, forget_secrets, trace
 from .sockets import new_session
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Transport:
             raise
         except Exception as error:  # there is no list of what a server can make http.client raise
             exchange.trace = trace(error)
-            forget_frames(error)
+            forget_secrets(error)
             begun = exchange.answer.status == 200
             raise explained(request.url, error, timeout, begun) from error
         finally:
