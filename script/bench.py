@@ -45,7 +45,7 @@ sys.path.insert(0, str(CHECKOUT))
 
 from oq_processing.algorithms import loadoutputaslayer  # noqa: E402 - from this checkout
 from oq_processing.algorithms.common.reporter import Reporter  # noqa: E402
-from oq_processing.engine import installation, local  # noqa: E402
+from oq_processing.engine import installation, launch  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import Cancelled  # noqa: E402
 from oq_processing.engine.http import transport  # noqa: E402
@@ -141,7 +141,7 @@ def politeness() -> Iterator[Measure]:
         executable = installation.find_executable(
             os.environ.get("OPENQUAKE_OQ") or ENGINE / "bin" / "oq"
         )
-        with local.running(executable, Path(folder)) as engine:
+        with launch.running(executable, Path(folder)) as engine:
             client = EngineClient(engine.url)
             complete: list[float] = []
             ended = threading.Event()

@@ -16,7 +16,7 @@ from steering import Recorder, When, call, failing
 
 from oq_processing import connections, settings
 from oq_processing.algorithms.common.own_engine import INSTALLER
-from oq_processing.engine import installation, local
+from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError, LocalEngineError
 
@@ -88,7 +88,7 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
 def test_an_engine_is_started_for_a_run_where_the_options_say_so(
     registry, home, oq, demos, monkeypatch
 ):
-    free = local.free_port()
+    free = launch.free_port()
     monkeypatch.setattr(connections, "DEFAULT_URL", f"http://127.0.0.1:{free}")
     monkeypatch.setenv("OPENQUAKE_OQ", str(oq))
     job = {"JOB": str(demos / "hazard/LatinSamplingClassicalPSHA/job.ini"), "WAIT": False}
