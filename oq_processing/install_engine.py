@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from oq_processing.engine.errors import LocalEngineError
-from oq_processing.engine.local import user_folder
+from oq_processing.engine.installation import user_folder
 
 REQUIREMENTS = Path(__file__).with_name("engine.txt")
 PYTHONS = ((3, 11), (3, 14))

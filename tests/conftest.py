@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import local
+from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.job import package as job
 from oq_processing.engine.watch import check_succeeded, follow
@@ -62,15 +62,15 @@ def demos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalEngine]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.LocalEngine]:
     """A real engine, for the length of the test session."""
     folder = tmp_path_factory.mktemp("engine")
-    with local.running(ENGINE / "bin" / "oq", folder) as engine:
+    with launch.running(ENGINE / "bin" / "oq", folder) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def client(server: local.LocalEngine) -> EngineClient:
+def client(server: launch.LocalEngine) -> EngineClient:
     """The client of the real engine."""
     return EngineClient(server.url)
 

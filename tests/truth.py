@@ -40,8 +40,9 @@ from qgis.PyQt.QtCore import NULL
 from steering import Recorder, call
 
 from oq_processing.engine.calculation import Calculation, Output
-from oq_processing.engine.client import Download, EngineClient
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError
+from oq_processing.engine.server import Download
 from oq_processing.outputs.core.source import Source
 
 LOAD = "openquake:loadoutputaslayer"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from qgis.core import QgsProcessingParameterFileDestination
 
-from ..engine.client import MAX_ANSWER, EngineClient
+from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidOutput
 from ..engine.files import replacing
+from ..engine.server import MAX_ANSWER
 from ..outputs.catalogue import find_output
 from ..outputs.report import to_html
 from .common.base import OpenQuakeAlgorithm, tr

@@ -12,9 +12,10 @@ from qgis.core import (
     QgsProcessingParameterFolderDestination,
 )
 
-from ..engine.client import Download, EngineClient, Progress
+from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
 from ..engine.files import PREFIX, part_of
+from ..engine.server import Download, Progress
 from ..outputs.catalogue import find_output
 from .common.base import OpenQuakeAlgorithm, tr
 from .common.parameters import (

@@ -9,7 +9,7 @@ from qgis.core import (
 
 from ..engine import local
 from ..engine.client import EngineClient
-from ..engine.errors import Cancelled, EngineError, LocalEngineError, Unreachable
+from ..engine.errors import EngineError, LocalEngineError, Unreachable
 from ..engine.http.transport import Transport
 from .common.base import BaseAlgorithm, tr
 from .common.parameters import SERVER, read_flag, with_help
@@ -70,8 +70,6 @@ def _refuse_while_calculating(running: local.Record, report: Reporter) -> None:
     try:
         client = EngineClient(running.url, transport)
         busy = [str(c.id) for c in client.calculations(limit=1000, is_running="true")]
-    except Cancelled:
-        raise
     except EngineError as error:
         if running.is_starting and isinstance(error, Unreachable):
             return  # it has answered nobody yet

@@ -36,7 +36,8 @@ from .. import connections, settings
 from ..algorithms.common.base import ICON
 from ..algorithms.common.reporter import serve_events
 from ..connections import SavedConnection
-from ..engine.client import EngineClient, normalize_url
+from ..engine.address import normalize_url
+from ..engine.client import EngineClient
 from ..engine.errors import EngineError
 from ..engine.http.transport import Transport
 from ..engine.wait import Wait

@@ -26,7 +26,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDateTime
 
-from ..engine.errors import EngineError
+from ..engine.errors import EngineError, Explained
 from ..engine.files import disk_is_full
 from ..outputs.core.table import DATETIME, LINE, POINT, POLYGON, Column, Table
 from .destination import Destination, destination
@@ -95,7 +95,7 @@ def write(
         failure = None
         try:
             _write_rows(sink, table, fields, progress, output)
-        except EngineError as error:
+        except Explained as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
         if failure is not None:
@@ -229,7 +229,7 @@ def _released(work: Callable, *arguments):
     """Call ``work``; layers and sinks of its frames, which hold a file or table, end with it."""
     try:
         return work(*arguments)
-    except EngineError as error:
+    except Explained as error:
         failure = error.with_traceback(None)
     raise failure
 

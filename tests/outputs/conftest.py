@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.calculation import Calculation, Output
-from oq_processing.engine.client import Download
 from oq_processing.engine.errors import NotFound
 from oq_processing.engine.http.transport import Transport
+from oq_processing.engine.server import Download
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.source import Source
 

@@ -9,8 +9,8 @@ import pytest
 from helpers import zipped
 
 from oq_processing.engine.calculation import Output
-from oq_processing.engine.client import Download
 from oq_processing.engine.errors import InvalidChoice
+from oq_processing.engine.server import Download
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import INTEGER, NONE, REAL, TEXT

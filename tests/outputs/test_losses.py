@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from helpers import zipped
 
-from oq_processing.engine.calculation import Output
-from oq_processing.engine.client import Download, LogRecord
+from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
+from oq_processing.engine.server import Download
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT

@@ -25,7 +25,7 @@ from oq_processing import settings
 from oq_processing.algorithms.common.shipped_model import ShippedModel
 from oq_processing.algorithms.loadoutputaslayer import LoadOutputAsLayer, _Styler
 from oq_processing.algorithms.stylelayer import StyleLayer
-from oq_processing.engine import local
+from oq_processing.engine import installation
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import Unreachable
 from oq_processing.layers.sink import Written
@@ -78,7 +78,7 @@ def nothing_answers(monkeypatch):
         raise Unreachable("Nobody answers.")
 
     monkeypatch.setattr(EngineClient, "engine_version", unreachable)
-    monkeypatch.setattr(local, "usual_places", list)
+    monkeypatch.setattr(installation, "usual_places", list)
     monkeypatch.setattr(settings, "engine_executable", lambda: "")
     monkeypatch.setenv("PATH", "/nowhere")
 

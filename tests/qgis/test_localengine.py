@@ -16,7 +16,7 @@ from steering import Recorder, When, call, failing
 
 from oq_processing import connections, settings
 from oq_processing.algorithms.common.own_engine import INSTALLER
-from oq_processing.engine import local
+from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError, LocalEngineError
 
@@ -88,7 +88,7 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
 def test_an_engine_is_started_for_a_run_where_the_options_say_so(
     registry, home, oq, demos, monkeypatch
 ):
-    free = local.free_port()
+    free = launch.free_port()
     monkeypatch.setattr(connections, "DEFAULT_URL", f"http://127.0.0.1:{free}")
     monkeypatch.setenv("OPENQUAKE_OQ", str(oq))
     job = {"JOB": str(demos / "hazard/LatinSamplingClassicalPSHA/job.ini"), "WAIT": False}
@@ -238,7 +238,7 @@ def test_a_stale_record_is_none(home, about, server):
 
 def test_no_engine_and_how_to_get_one(registry, home, monkeypatch):
     monkeypatch.setenv("PATH", str(home))
-    monkeypatch.setattr(local, "usual_places", list)
+    monkeypatch.setattr(installation, "usual_places", list)
     message = failing(START)
     assert message == (
         "No OpenQuake engine is installed here: there is no command “oq” on the PATH, nor at the "
@@ -258,7 +258,7 @@ def test_ports_that_are_none(registry, port):
 def test_where_the_installers_put_it(home, monkeypatch, oq):
     monkeypatch.setenv("PATH", "/nowhere")
     place = home / "venv" / "bin" / "oq"
-    assert place in local.usual_places()
+    assert place in installation.usual_places()
     place.parent.mkdir(parents=True)
     place.symlink_to(oq)
-    assert local.find_executable() == place
+    assert installation.find_executable() == place

@@ -13,7 +13,8 @@ from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
 from ...connections import Connection, resolve
-from ...engine.client import EngineClient, version_note
+from ...engine.abilities import version_note
+from ...engine.client import EngineClient
 from ...engine.errors import Unreachable
 from ...engine.http.transport import Transport
 from .guard import Guarded

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from qgis.core import Qgis, QgsApplication, QgsMessageLog, QgsProcessingException
 
-from ...engine.errors import EngineError
+from ...engine.errors import Explained
 
 LOG_TAG = "OpenQuake"
 _LONGEST = 300  # characters of an exception that the sentence has
@@ -68,7 +68,7 @@ def printable(text: str) -> str:
 
 
 def _sentence(algorithm, error: Exception) -> str:
-    if isinstance(error, (EngineError, QgsProcessingException)):
+    if isinstance(error, (Explained, QgsProcessingException)):
         return printable(str(error))
     return internal_error(algorithm.displayName(), error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ... import settings
-from ...engine import local
+from ...engine import installation, local
 from ...engine.errors import LocalEngineError
 from .reporter import Reporter
 
@@ -23,7 +23,7 @@ def start_own(
     was_there = running is not None
     if running is None:
         try:
-            found = local.find_executable(executable or settings.engine_executable())
+            found = installation.find_executable(executable or settings.engine_executable())
         except LocalEngineError as error:
             raise LocalEngineError(
                 f"{error} To install one for this user: python3 {INSTALLER}"
@@ -37,5 +37,5 @@ def start_own(
         )
     state = "runs already" if was_there else "is started"
     report.info(f"OpenQuake Engine {running.version} {state} at {running.url}")
-    report.info(f"Its database, data and log are in {local.user_folder()}")
+    report.info(f"Its database, data and log are in {installation.user_folder()}")
     return running

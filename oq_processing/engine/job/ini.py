@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidJob
+from .references import IniReference
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -81,29 +82,15 @@ class Ini:
                 raise InvalidJob(f"The parameter {key} cannot be set to {value!r} in {self.name}.")
         return changed
 
-    def with_paths(self, changes: Sequence[PathChange]) -> Ini:
+    def with_paths(self, changes: Sequence[tuple[IniReference, str]]) -> Ini:
         """Return a copy in which some paths are replaced, all else byte for byte the same."""
         edits = []
-        for key in dict.fromkeys(change.key for change in changes):
-            mine = [change for change in changes if change.key == key]
+        for key in dict.fromkeys(reference.key for reference, _ in changes):
+            mine = {old.path: new for old, new in changes if old.key == key}
+            style = next(old.style for old, _ in changes if old.key == key)
             for start, end in self.entries[key].pieces:
-                piece = self.text[start:end]
-                edits.append((start, end, _replaced(piece, mine)))
+                edits.append((start, end, _replaced(self.text[start:end], style, mine)))
         return _parse(self.name, _edited(self.text, edits), self.bom)
-
-
-@dataclass(frozen=True)
-class PathChange:
-    """A path in a value to be written anew.
-
-    ``style`` says how paths stand in the value: ``whole`` (it is the value), ``words`` (separated
-    by whitespace) or ``quoted`` (a Python or TOML string).
-    """
-
-    key: str
-    style: str
-    old: str
-    new: str
 
 
 def read_ini(data: bytes, name: str) -> Ini:
@@ -253,9 +240,7 @@ def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
 _QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
-def _replaced(piece: str, changes: Sequence[PathChange]) -> str:
-    new = {change.old: change.new for change in changes}
-    style = changes[0].style
+def _replaced(piece: str, style: str, new: Mapping[str, str]) -> str:
     if style == "whole":
         return new.get(piece, piece)
     if style == "words":

@@ -11,106 +11,26 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
 
 from ..errors import InvalidJob
-from .collect import Collected, Given, collect, is_private
-from .ini import Ini, PathChange, parse_parameters, read_ini
-from .references import is_absolute
-from .sources import (
-    ZIP_ERRORS,
-    Bounded,
-    DiskTree,
-    Found,
-    Opened,
-    Source,
-    Tree,
-    UnusableError,
-    ZipMember,
-    ZipTree,
-    canonical,
-    folded,
-    found_on_disk,
-    leads_out,
-    open_source,
-    read_zip,
-    readable,
-)
+from .archive import JobPackage, Member, write_archive
+from .follow import follow
+from .ini import Ini, parse_parameters, read_ini
+from .inputs import JobFiles, choose_inis, clashes, find_extras, open_job, refused
+from .layout import Layout, lay_out
+from .origins import ZIP_ERRORS, Bounded, UnusableError, open_origin
+from .paths import is_absolute, listed
+from .references import IniReference
+from .trees import ZipTree, leads_out
 
-__all__ = [
-    "JobPackage",
-    "Member",
-    "Source",
-    "ZipMember",
-    "parse_parameters",
-    "prepare",
-    "write_archive",
-]
+__all__ = ["JobPackage", "parse_parameters", "prepare", "write_archive"]
 
 _INI_LIMIT = 16 << 20
-_CHUNK = 1 << 20
-#: From here on a member is written with ZIP64 headers, in bytes.
-_LARGE = 1 << 30
-#: The engine's own examples export to it, and it tells nothing about the user.
+#: The engine's own examples export to it, and it says nothing about the user.
 _COMMON_EXPORT_DIR = "/tmp"  # nosec B108 # a value to compare with
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file in the archive.
-
-    ``name`` is its path there (POSIX, NFC), ``size`` is in bytes before compression, ``source`` a
-    file on disk, the bytes themselves (a rewritten copy) or a member of the user's zip.
-    """
-
-    name: str
-    size: int
-    source: Source
-
-
-@dataclass(frozen=True)
-class JobPackage:
-    """One job, ready to be written and sent.
-
-    ``ini`` is the name of the only .ini in the archive; its basename is posted as ``job_ini``.
-    ``archive`` is the user's own zip if that can be sent as it is, else None. ``warnings`` are
-    sentences for the log. ``hazard_calculation_id`` is the one the .ini sets, to be posted because
-    the engine overrides the .ini's with what is posted.
-    """
-
-    ini: str
-    members: tuple[Member, ...]
-    warnings: tuple[str, ...]
-    description: str
-    calculation_mode: str
-    hazard_calculation_id: int | None
-    overrides: dict[str, str]
-    archive: Path | None = None
-
-    @property
-    def size(self) -> int:
-        """Total bytes before compression."""
-        return sum(member.size for member in self.members)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Where the job's files are: ``base`` are those that are sent whether referred to or not."""
-
-    title: str
-    tree: Tree
-    inis: tuple[str, ...]
-    base: Mapping[str, Found]
-    base_root: str
-    warnings: tuple[str, ...] = ()
-    #: links in the folder; one is followed only if the .ini names it
-    links: tuple[str, ...] = ()
 
 
 def prepare(
@@ -129,22 +49,12 @@ def prepare(
     """
     job = Path(os.path.abspath(job))  # noqa: PTH100 - lexical, as the engine does
     overrides = {key.strip().lower(): value for key, value in (parameters or {}).items()}
-    if not job.exists():
-        raise InvalidJob(f"The job file {job} does not exist.")
-    if job.is_dir():
-        files = _in_folder(job)
-    elif job.suffix.lower() == ".ini":
-        files = _beside_ini(job)
-    elif job.suffix.lower() == ".zip":
-        files = _in_zip(job)
-    else:
-        raise InvalidJob(f"{job.name} is no job: choose an .ini file, a .zip or a folder.")
-    places = _chosen(files, job, job_ini)
+    files = open_job(job)
     packages = []
     refusals = []
-    for place in places:
+    for location in choose_inis(files, job, job_ini):
         try:
-            packages.append(_package(files, job, place, extra_files, overrides))
+            packages.append(_package(files, job, location, extra_files, overrides))
         except InvalidJob as exc:
             refusals.append(str(exc))
     if refusals:
@@ -152,188 +62,15 @@ def prepare(
     return packages
 
 
-def write_archive(
-    package: JobPackage,
-    target: Path,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Write the archive of a package: deflated, streamed, with ZIP64 where sizes need it.
-
-    ``progress`` is called with the bytes read so far and their total; what it raises ends the
-    writing. The file appears under its name only when complete. The same files give the same bytes.
-    Raises ``InvalidJob`` if a file vanished or cannot be read any more, ``OSError`` if the target
-    cannot be written.
-    """
-    part = target.with_name(target.name + ".part")
-    try:
-        if package.archive is not None:
-            _copy_archive(package.archive, part, progress)
-        else:
-            _write_members(package, part, progress)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-# where the files are
-
-
-def _beside_ini(ini: Path) -> _Job:
-    folder = ini.parent
-    try:
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-    except OSError:
-        names = [ini.name]
-    inis = sorted(name for name in {*names, ini.name} if name.lower().endswith(".ini"))
-    return _Job(
-        ini.name,
-        DiskTree(),
-        tuple(posixpath.join(folder.as_posix(), name) for name in inis),
-        {},
-        "",
-    )
-
-
-def _in_folder(folder: Path) -> _Job:
-    if is_private(folder.as_posix()):
-        raise InvalidJob(
-            f"{folder} is a whole disk or holds home folders: everything in it would be sent. "
-            "Choose the folder of the job, or its .ini."
-        )
-    base: dict[str, Found] = {}
-    problems: list[str] = []
-    links: list[str] = []
-
-    def unlisted(exc: OSError) -> None:
-        problems.append(f"{exc.filename} cannot be read ({exc.strerror})")
-
-    for parent, folders, names in os.walk(folder, onerror=unlisted):
-        kept = []
-        for name in sorted(folders):
-            path = Path(parent, name)
-            if path.is_symlink():
-                links.append(path.relative_to(folder).as_posix())
-            elif not _is_hidden(path):
-                kept.append(name)
-        folders[:] = kept
-        for name in sorted(names):
-            path = Path(parent, name)
-            if _is_hidden(path):
-                continue
-            if path.is_symlink():
-                links.append(path.relative_to(folder).as_posix())
-                continue
-            try:
-                found = found_on_disk(path.as_posix())
-            except UnusableError as exc:
-                problems.append(f"{path.relative_to(folder).as_posix()} {exc}")
-            else:
-                base[found.place] = found
-    if problems:
-        raise _invalid(folder.name, problems)
-    inis = tuple(place for place in base if place.lower().endswith(".ini"))
-    root = folder.as_posix()
-    return _Job(folder.name, DiskTree(root), inis, base, root, links=tuple(links))
-
-
-def _is_hidden(path: Path) -> bool:
-    if path.name.startswith(".") or path.name == "__MACOSX":
-        return True
-    try:
-        attributes = getattr(os.lstat(path), "st_file_attributes", 0)
-    except OSError:  # gone since it was listed, which its reader finds out too
-        return False
-    return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_HIDDEN", 2))
-
-
-def _in_zip(path: Path) -> _Job:
-    tree = read_zip(path)
-    warnings = []
-    links = [name for name in tree.dropped if "__MACOSX" not in name.split("/")]
-    if links:
-        warnings.append(f"Links in the zip are left out: {_listed(links)}.")
-    if tree.renamed:
-        warnings.append(
-            "Names in the zip were written in a way a server may misread; they are sent as "
-            f"{_listed(tree.renamed)}."
-        )
-    inis = tuple(place for place in tree.files if place.lower().endswith(".ini"))
-    return _Job(path.name, tree, inis, tree.files, "/", tuple(warnings))
-
-
-def _chosen(files: _Job, job: Path, job_ini: str) -> list[str]:
-    """Return the places of the .ini files to run, one or two."""
-    root = files.base_root or job.parent.as_posix()
-    names = {place: place[len(root) :].lstrip("/") for place in files.inis}
-    there = _listed(sorted(names.values()))
-    if not job_ini.strip():
-        if job.suffix.lower() == ".ini" and not files.base_root:
-            return [job.as_posix()]
-        if not names:
-            raise InvalidJob(f"There is no .ini file in {files.title}.")
-        if len(names) > 1:
-            raise InvalidJob(
-                f"{files.title} holds several .ini files: {there}. "
-                "Name the one to run (JOB_INI), or two "
-                "with a comma between them: the hazard's and then the risk's."
-            )
-        return list(names)
-    wanted = [part.strip() for part in job_ini.split(",") if part.strip()]
-    if any(folded(job_ini.strip()) == folded(name) for name in names.values()):
-        wanted = [job_ini.strip()]
-    if len(wanted) > 2:
-        raise InvalidJob(f"At most two .ini files can be run in one go, not {len(wanted)}.")
-    places = []
-    problems = []
-    for name in wanted:
-        same = _matching(name, names)
-        if len(same) == 1:
-            places += same
-        elif same:
-            problems.append(
-                f"{name} is the name of several files: {_listed(sorted(names[p] for p in same))}"
-            )
-        else:
-            problems.append(
-                f"there is no {name} in {files.title}; "
-                + (f"there is {there}" if names else "there is no .ini file at all")
-            )
-    if problems:
-        raise _invalid(files.title, problems)
-    return places
-
-
-def _matching(name: str, names: Mapping[str, str]) -> list[str]:
-    """Find an .ini by its path, else by its last part; exactly, else in any letter case."""
-    if Path(name).is_absolute() and Path(name).as_posix() in names:
-        return [Path(name).as_posix()]
-    wanted = canonical(name)
-    wanted = wanted[2:] if wanted.startswith("./") else wanted
-    for form in (canonical, folded):
-        whole = [place for place, other in names.items() if form(other) == form(wanted)]
-        last = [
-            place
-            for place, other in names.items()
-            if form(posixpath.basename(other)) == form(wanted)
-        ]
-        if whole or last:
-            return whole or last
-    return []
-
-
-# one package
-
-
 def _package(
-    files: _Job,
+    files: JobFiles,
     job: Path,
-    place: str,
+    location: str,
     extra_files: Sequence[Path],
     overrides: Mapping[str, str],
 ) -> JobPackage:
-    shown = posixpath.basename(place)
-    original = read_ini(_ini_bytes(files, place), shown)
+    name, folder = posixpath.basename(location), posixpath.dirname(location)
+    original = read_ini(_ini_bytes(files, location), name)
     ini = original.with_values(overrides)
     problems: list[str] = []
     warnings = list(files.warnings)
@@ -344,65 +81,56 @@ def _package(
         problems.append(str(exc))
     if "export_dir" not in overrides:
         ini = _without_export_dir(ini, warnings)
-    extras = _extras(extra_files, posixpath.dirname(place), problems)
-    base = {at: found for at, found in files.base.items() if not at.lower().endswith(".ini")}
-    collected = collect(Given(files.tree, ini, place, base, files.base_root, extras))
-    problems += collected.problems
-    problems += _clashes(files, extras, collected.referenced)
-    if problems or collected.ini is None:
-        raise _invalid(shown, problems)
-    ini = collected.ini
-    warnings += collected.warnings
-    left = [
-        name
-        for name in files.links
-        if posixpath.join(files.base_root, name) not in collected.referenced
-    ]
+    extras = find_extras(extra_files, folder, problems)
+    references = follow(files, ini, location, extras)
+    layout = lay_out(references, files, extras)
+    problems += references.problems + layout.problems
+    problems += clashes(files, extras, references.inside)
+    if problems:
+        raise refused(name, problems)
+    ini = layout.ini
+    warnings += references.warnings + layout.warnings
+    left = [at for at in files.links if posixpath.join(files.root, at) not in references.inside]
     if left:
-        warnings.append(f"Links are not followed, left out: {_listed(left)}.")
-    warnings += _followed(collected, posixpath.dirname(place))
+        warnings.append(f"Links are not followed, left out: {listed(left)}.")
+    members = sorted(layout.members.values(), key=lambda member: member.name)
+    warnings += _followed(members, folder)
     warnings += _left_paths(ini, job)
     data = ini.data
     untouched = data == original.data
-    members = [Member(collected.ini_name, len(data), data)]
-    if untouched and isinstance(files.tree, ZipTree):
-        members = [Member(collected.ini_name, len(data), files.tree.files[place].source)]
-    members += [
-        Member(item.name, item.size, item.source)
-        for item in sorted(collected.files.values(), key=lambda item: item.name)
-        if item.name != collected.ini_name
-    ]
+    own = (
+        files.tree.files[location].origin if untouched and isinstance(files.tree, ZipTree) else data
+    )
     return JobPackage(
-        ini=collected.ini_name,
-        members=tuple(members),
+        ini=layout.ini_name,
+        members=(
+            Member(layout.ini_name, len(data), own),
+            *(member for member in members if member.name != layout.ini_name),
+        ),
         warnings=tuple(dict.fromkeys(warnings)),
         description=ini.values.get("description", ""),
         calculation_mode=ini.values.get("calculation_mode", ""),
         hazard_calculation_id=hazard_calculation_id,
         overrides=dict(overrides),
-        archive=_as_it_is(files, untouched, collected, extras),
+        archive=_unchanged(files, layout) if untouched and not extras else None,
     )
 
 
-def _as_it_is(
-    files: _Job, untouched: bool, collected: Collected, extras: Mapping[str, Found]
-) -> Path | None:
+def _unchanged(files: JobFiles, layout: Layout) -> Path | None:
     """Return the user's zip if repacking it would change nothing the engine sees."""
     tree = files.tree
-    if not isinstance(tree, ZipTree) or extras or not untouched or collected.changed:
+    if not isinstance(tree, ZipTree) or layout.changed or len(files.inis) > 1:
         return None
-    if tree.dropped or tree.renamed or len(files.inis) > 1:
-        return None
-    return tree.archive
+    return None if tree.dropped or tree.renamed else tree.archive
 
 
-def _ini_bytes(files: _Job, place: str) -> bytes:
-    shown = posixpath.basename(place)
+def _ini_bytes(files: JobFiles, location: str) -> bytes:
+    shown = posixpath.basename(location)
     try:
-        found = files.tree.find(place)
+        found = files.tree.find(location)
         if found is None:
             raise InvalidJob(f"{shown} does not exist.")
-        with open_source(found.source) as stream:
+        with open_origin(found.origin) as stream:
             return Bounded(stream, _INI_LIMIT).read()
     except UnusableError as exc:
         raise InvalidJob(f"{shown} cannot be sent: it {exc}.") from exc
@@ -435,14 +163,15 @@ def _without_export_dir(ini: Ini, warnings: list[str]) -> Ini:
     )
     pieces = ini.entries["export_dir"].pieces
     old = ini.text[pieces[0][0] : pieces[0][1]]
-    return ini.with_paths([PathChange("export_dir", "whole", old, ".")])
+    return ini.with_paths([(IniReference("export_dir", old, "whole"), ".")])
 
 
-def _followed(collected: Collected, folder: str) -> Iterator[str]:
+def _followed(members: Sequence[Member], folder: str) -> Iterator[str]:
     """Warn of files that the .ini names in its folder and that are, by links, elsewhere."""
-    for item in sorted(collected.files.values(), key=lambda item: item.name):
-        if isinstance(item.source, Path) and leads_out(item.source.as_posix(), folder):
-            yield f"{item.name} is a link; what is sent is {item.source.resolve()}."
+    for member in members:
+        origin = member.origin
+        if isinstance(origin, Path) and leads_out(origin.as_posix(), folder):
+            yield f"{member.name} is a link; what is sent is {origin.resolve()}."
 
 
 def _left_paths(ini: Ini, job: Path) -> list[str]:
@@ -461,130 +190,3 @@ def _left_paths(ini: Ini, job: Path) -> list[str]:
         for number, line in enumerate(ini.text.splitlines(), start=1)
         if any(form in line for form in telling)
     ]
-
-
-def _extras(extra_files: Sequence[Path], folder: str, problems: list[str]) -> dict[str, Found]:
-    extras: dict[str, Found] = {}
-    for extra in extra_files:
-        path = Path(os.path.abspath(extra))  # noqa: PTH100 - links keep their own name
-        if path.suffix.lower() == ".ini":
-            problems.append(
-                f"{extra}: an .ini cannot be an extra file, for an archive holds exactly one"
-            )
-            continue
-        if not os.path.lexists(path):
-            problems.append(f"the extra file {extra} does not exist")
-            continue
-        try:
-            found = found_on_disk(path.as_posix())
-        except UnusableError as exc:
-            problems.append(f"the extra file {extra} {exc}")
-            continue
-        place = posixpath.join(folder, canonical(path.name))
-        other = extras.get(place)
-        if other is not None and not _same_file(other, found):
-            problems.append(f"two extra files are called {path.name}: {other.place} and {path}")
-        extras[place] = replace(found, place=place)
-    return extras
-
-
-def _same_file(one: Found, other: Found) -> bool:
-    if isinstance(one.source, Path) and isinstance(other.source, Path):
-        return one.source.samefile(other.source)
-    return False
-
-
-def _path_of(found: Found) -> str:
-    return str(found.source) if isinstance(found.source, Path) else found.place
-
-
-def _clashes(files: _Job, extras: Mapping[str, Found], referenced: set[str]) -> Iterator[str]:
-    """Name extra files that would take the place of another file that is sent."""
-    for place, extra in extras.items():
-        if not files.base_root and place not in referenced:
-            continue
-        with suppress(UnusableError):
-            there = files.tree.find(place)
-            if there is not None and there.place == place and not _same_file(there, extra):
-                yield (
-                    f"the extra file {_path_of(extra)} has the name of another file beside "
-                    f"the .ini: {posixpath.basename(place)}"
-                )
-
-
-def _invalid(title: str, problems: Sequence[str]) -> InvalidJob:
-    problems = [readable(problem) for problem in dict.fromkeys(problems)]
-    if len(problems) == 1:
-        return InvalidJob(f"{title} cannot be sent: {problems[0]}.")
-    return InvalidJob(
-        f"{title} cannot be sent, {len(problems)} things are wrong:\n" + "\n".join(problems)
-    )
-
-
-def _listed(names: Sequence[str], limit: int = 20) -> str:
-    more = len(names) - limit
-    return readable(", ".join(names[:limit])) + (f" and {more} more" if more > 0 else "")
-
-
-# writing
-
-
-def _copy_archive(source: Path, part: Path, progress: Callable[[int, int], None] | None) -> None:
-    done = 0
-    try:
-        stream = source.open("rb")
-    except OSError as exc:
-        raise InvalidJob(f"{source} cannot be read any more: {exc.strerror or exc}.") from exc
-    with stream, part.open("wb") as out:
-        total = os.fstat(stream.fileno()).st_size
-        while True:
-            chunk = stream.read(_CHUNK)
-            if not chunk:
-                break
-            out.write(chunk)
-            done += len(chunk)
-            if progress:
-                progress(done, total)
-
-
-def _write_members(
-    package: JobPackage, part: Path, progress: Callable[[int, int], None] | None
-) -> None:
-    total = package.size
-    done = 0
-    with (
-        part.open("wb") as out,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive,
-        Opened() as opened,
-    ):
-        for member in package.members:
-            info = zipfile.ZipInfo(member.name)  # dated 1980: equal files give an equal archive
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
-            info.file_size = member.size
-            with archive.open(info, "w", force_zip64=member.size >= _LARGE) as target:
-                for chunk in _chunks(member, opened):
-                    target.write(chunk)
-                    done += len(chunk)
-                    if progress:
-                        progress(min(done, total), total)
-
-
-def _chunks(member: Member, opened: Opened) -> Iterator[bytes]:
-    """Read a file piece by piece, every failure to do so being the user's to know."""
-    try:
-        with open_source(member.source, opened) as stream:
-            while True:
-                chunk = stream.read(_CHUNK)
-                if not chunk:
-                    return
-                yield chunk
-    except (OSError, *ZIP_ERRORS) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-        raise InvalidJob(f"{_origin(member)} cannot be read any more: {reason}.") from exc
-
-
-def _origin(member: Member) -> str:
-    if isinstance(member.source, Path):
-        return str(member.source)
-    return member.name

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PureWindowsPath
 from typing import Protocol
 from xml.parsers import expat
 
@@ -60,7 +59,11 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class IniReference:
-    """A path in a value of the .ini; ``style`` as in ``ini.PathChange``."""
+    """A path in a value of the .ini.
+
+    ``style`` says how paths stand in the value: ``whole`` (it is the value), ``words`` (separated
+    by whitespace) or ``quoted`` (a Python or TOML string).
+    """
 
     key: str
     path: str
@@ -90,11 +93,6 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes."""
-
-
-def is_absolute(path: str) -> bool:
-    """Tell whether a path starts at a root, on any platform."""
-    return path.startswith(("/", "\\")) or bool(PureWindowsPath(path).drive)
 
 
 def ini_references(values: Mapping[str, str]) -> Iterator[IniReference | ValueError]:

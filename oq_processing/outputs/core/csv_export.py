@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from ...engine.client import Download
 from ...engine.errors import InvalidChoice, InvalidOutput
-from ...engine.job.sources import ZIP_ERRORS
+from ...engine.job.origins import ZIP_ERRORS
+from ...engine.server import Download
 from . import wkt
 from .long_cells import long_cells
 from .npz import check_size

@@ -9,7 +9,7 @@ from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import InvalidOutput
-from ...engine.job.sources import ZIP_ERRORS
+from ...engine.job.origins import ZIP_ERRORS
 
 if TYPE_CHECKING:
     from .table import Array

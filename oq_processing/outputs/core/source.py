@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ...engine.calculation import Calculation, Output
-from ...engine.client import Download, EngineClient
+from ...engine.client import EngineClient
 from ...engine.errors import NotFound, ServerFault
+from ...engine.server import Download
 from .choices import Choices
 from .npz import Npz
 

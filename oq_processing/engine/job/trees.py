@@ -1,90 +1,44 @@
-"""The files a job is made of, wherever they lie: on disk, in a zip, in a zip inside that.
+"""The files a job is made of, wherever they lie: on disk or in a zip.
 
-A file is looked up by a *place*: an absolute path with ``/``. On disk it is the file's own path; in
-a zip the zip's root is ``/``.
+A file is looked up by its *location*: an absolute path with ``/``. On disk it is the file's own
+path; in a zip the zip's root is ``/``.
 """
 
 from __future__ import annotations
 
-import io
-import lzma
 import os
 import posixpath
 import re
 import stat
-import unicodedata
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol, Union
+from typing import Protocol
 
 from ..errors import InvalidJob
+from .origins import ZIP_ERRORS, Origin, UnusableError, ZipMember, open_origin
+from .paths import canonical, folded, readable
 
-#: What reading a damaged or unsupported zip may raise.
-ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    KeyError,
-)
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
 
 
 @dataclass(frozen=True)
-class ZipMember:
-    """A file inside a zip: on disk, or itself inside a zip."""
-
-    archive: Path | ZipMember
-    name: str
-
-
-#: Where the bytes of a file come from.
-Source = Union[Path, bytes, ZipMember]
-
-
-@dataclass(frozen=True)
 class Found:
-    """A file that exists: its place as it truly is (letter case), its size in bytes, its source."""
+    """A file that exists: where it truly is (letter case), its size in bytes, its origin."""
 
-    place: str
+    location: str
     size: int
-    source: Source
-
-
-class UnusableError(Exception):
-    """There is something at a place, but it cannot be sent; ``str()`` continues "it …"."""
+    origin: Origin
 
 
 class Tree(Protocol):
     """A set of files."""
 
-    def find(self, place: str) -> Found | None:
-        """Return the file at a place, also if only letter case or Unicode form differ."""
-
-
-def canonical(path: str) -> str:
-    """Return a path as it stands in an archive: with ``/`` and in Unicode NFC."""
-    return unicodedata.normalize("NFC", path.replace("\\", "/"))
-
-
-def folded(path: str) -> str:
-    """Return what two names have in common that differ in letter case or Unicode form only."""
-    return canonical(path).casefold()
-
-
-def readable(name: str) -> str:
-    """Return a text with names of files that may not be UTF-8 as one that can be written."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    def find(self, location: str) -> Found | None:
+        """Return the file at a location, also if only letter case or Unicode form differ."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +47,13 @@ class DiskTree:
 
     fence: str = ""
 
-    def find(self, place: str) -> Found | None:
-        """Return the file at ``place``; links are followed.
+    def find(self, location: str) -> Found | None:
+        """Return the file at ``location``; links are followed.
 
-        Raises ``UnusableError`` if it is no readable file, if several differ in case only, or if it
-        is a link out of the fence.
+        Raises ``UnusableError`` if it is not a readable file, if several differ in case only, or if
+        it is a link out of the fence.
         """
-        true = self._true(place)
+        true = self._true(location)
         if true is None:
             return None
         if self.fence and leads_out(true, self.fence):
@@ -109,8 +63,8 @@ class DiskTree:
             )
         return found_on_disk(true)
 
-    def _true(self, place: str) -> str | None:
-        true, missing = place, []
+    def _true(self, location: str) -> str | None:
+        true, missing = location, []
         while not os.path.lexists(true):
             true, name = posixpath.split(true)
             if not name:
@@ -143,17 +97,20 @@ def _only(names: list[str], folder: str) -> str | None:
     return posixpath.join(folder, names[0]) if names else None
 
 
-def leads_out(place: str, folder: str) -> bool:
-    """Tell whether a file that seems to be in ``folder`` is in truth, by links, elsewhere."""
-    if Path(folder) not in Path(place).parents:
+def leads_out(location: str, folder: str) -> bool:
+    """Return whether a file that seems to be in ``folder`` is in truth, by links, elsewhere."""
+    if Path(folder) not in Path(location).parents:
         return False
-    return Path(folder).resolve() not in Path(place).resolve().parents
+    return Path(folder).resolve() not in Path(location).resolve().parents
 
 
-def found_on_disk(place: str) -> Found:
-    """Return the file at ``place``; raises ``UnusableError`` if it is no readable regular file."""
-    path = Path(place)
-    if readable(place) != place:
+def found_on_disk(location: str) -> Found:
+    """Return the file at ``location``.
+
+    Raises ``UnusableError`` unless it is a readable regular file.
+    """
+    path = Path(location)
+    if readable(location) != location:
         raise UnusableError("has a name that is not UTF-8: rename it")
     try:
         status = path.stat()
@@ -167,12 +124,12 @@ def found_on_disk(place: str) -> Found:
         if path.is_symlink() and not path.exists():
             raise UnusableError("is a link to nothing") from exc
         raise UnusableError(f"cannot be read ({exc.strerror or exc})") from exc
-    return Found(place, status.st_size, path)
+    return Found(location, status.st_size, path)
 
 
 @dataclass
 class ZipTree:
-    """The files in a zip, by place; what lies in ``dropped`` is not part of the job."""
+    """The files in a zip, by location; what lies in ``dropped`` is not part of the job."""
 
     archive: Path
     files: dict[str, Found]
@@ -181,17 +138,17 @@ class ZipTree:
 
     def __post_init__(self) -> None:
         self._by_fold: dict[str, list[str]] = {}
-        for place in self.files:
-            self._by_fold.setdefault(folded(place), []).append(place)
+        for location in self.files:
+            self._by_fold.setdefault(folded(location), []).append(location)
 
-    def find(self, place: str) -> Found | None:
-        """Return the member at ``place``.
+    def find(self, location: str) -> Found | None:
+        """Return the member at ``location``.
 
         Raises ``UnusableError`` if several differ in case only.
         """
-        if place in self.files:
-            return self.files[place]
-        names = self._by_fold.get(folded(place), [])
+        if location in self.files:
+            return self.files[location]
+        names = self._by_fold.get(folded(location), [])
         true = _only([name.lstrip("/") for name in names], "/")
         return None if true is None else self.files[true]
 
@@ -199,8 +156,8 @@ class ZipTree:
 def read_zip(path: Path) -> ZipTree:
     """List the files of a zip.
 
-    Raises ``InvalidJob`` if it is no zip, is empty, is encrypted, holds paths that lead out of it,
-    or is compressed in a way that Python, and so the engine, cannot read.
+    Raises ``InvalidJob`` if it is not a zip, is empty, is encrypted, holds paths that lead out of
+    it, or is compressed in a way that Python, and so the engine, cannot read.
     """
     try:
         size = path.stat().st_size
@@ -260,16 +217,16 @@ def _leads_out(name: str) -> bool:
     return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in name.split("/")
 
 
-def members_beside(source: Source, place: str) -> dict[str, Found]:
-    """List the files of a zipped input by the places they take when unpacked beside the zip.
+def members_beside(origin: Origin, location: str) -> dict[str, Found]:
+    """Return the files of a zipped input by their locations once it is unpacked beside the zip.
 
     Raises ``UnusableError`` if it is not a readable zip.
     """
-    folder = posixpath.dirname(place)
-    if isinstance(source, bytes):
+    folder = posixpath.dirname(location)
+    if isinstance(origin, bytes):
         raise TypeError("a zipped input is never rewritten")
     try:
-        with open_source(source) as stream, zipfile.ZipFile(stream) as archive:
+        with open_origin(origin) as stream, zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
     except ZIP_ERRORS as exc:
         raise UnusableError(f"is not a zip, or it is damaged: {exc}") from exc
@@ -278,60 +235,5 @@ def members_beside(source: Source, place: str) -> dict[str, Found]:
         name = member_name(info)
         if not name.endswith("/") and not _leads_out(name):
             at = posixpath.join(folder, posixpath.normpath(name))
-            files[at] = Found(at, info.file_size, ZipMember(source, info.filename))
+            files[at] = Found(at, info.file_size, ZipMember(origin, info.filename))
     return files
-
-
-class Opened(ExitStack):
-    """Zips kept open while their members are read one after the other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._archives: dict[Path, zipfile.ZipFile] = {}
-
-    def archive(self, path: Path) -> zipfile.ZipFile:
-        """Return the zip at ``path``, open."""
-        if path not in self._archives:
-            self._archives[path] = self.enter_context(zipfile.ZipFile(path))
-        return self._archives[path]
-
-
-@contextmanager
-def open_source(source: Source, opened: Opened | None = None) -> Iterator[IO[bytes]]:
-    """Open a file for reading; ``opened`` spares opening the same zip again.
-
-    Raises ``OSError`` or one of ``ZIP_ERRORS``.
-    """
-    with ExitStack() as stack:
-        if isinstance(source, bytes):
-            yield stack.enter_context(io.BytesIO(source))
-        elif isinstance(source, Path):
-            yield stack.enter_context(source.open("rb"))
-        else:
-            inside = source.archive
-            if isinstance(inside, Path):
-                archive = (
-                    opened.archive(inside)
-                    if opened
-                    else stack.enter_context(zipfile.ZipFile(inside))
-                )
-            else:
-                outer = stack.enter_context(open_source(inside, opened))
-                archive = stack.enter_context(zipfile.ZipFile(outer))
-            yield stack.enter_context(archive.open(source.name))
-
-
-class Bounded:
-    """A stream that refuses to give more than ``limit`` bytes, whatever its zip announces."""
-
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream = stream
-        self._left = limit
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read up to ``size`` bytes; raises ``UnusableError`` beyond the limit."""
-        data = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
-        self._left -= len(data)
-        if self._left < 0:
-            raise UnusableError("is too large to be what the job uses it for")
-        return data
