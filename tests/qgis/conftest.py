@@ -14,11 +14,14 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
+    QgsSettings,
     QgsVectorLayer,
 )
 from writer import Writer
 
+from oq_processing import settings
 from oq_processing.layers import metadata, sink, style
+from oq_processing.layers.destination import Target
 from oq_processing.outputs import catalogue
 
 LOAD = "openquake:loadoutputaslayer"
@@ -84,6 +87,21 @@ def run(registry, server, feedback, context):
 
 
 @pytest.fixture
+def overridden(server):
+    """A function that remembers a changed parameter of a calculation until the test ends."""
+    before = set(QgsSettings().allKeys())
+
+    def remember(calculation_id: int) -> dict[str, str]:
+        changed = {"truncation_level": "2"}
+        settings.remember_overrides(server.url, calculation_id, changed)
+        return changed
+
+    yield remember
+    for key in set(QgsSettings().allKeys()) - before:
+        QgsSettings().remove(key)
+
+
+@pytest.fixture
 def area(run, area_source):
     """A function that loads the hazard maps of the grid; in memory unless OUTPUT says otherwise."""
 
@@ -143,8 +161,8 @@ def write(context):
             assert (style.store(layer), metadata.store(layer)) == ("", "")
             finish(layer, first)
 
-        parameters = {"OUTPUT": output}
-        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
+        target = Target(algorithm, {"OUTPUT": output}, "OUTPUT", context)
+        return sink.write(target, table, describe, progress)
 
     return write
 

@@ -32,8 +32,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from relay import Relay
 
-from oq_processing.algorithms.common import running
-from oq_processing.algorithms.common.running import LogFile
+from oq_processing import settings
+from oq_processing.algorithms.common import log_file
+from oq_processing.algorithms.common.log_file import LogFile
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import LogRecord
 
@@ -355,6 +356,15 @@ def test_a_run_gives_the_id_as_a_number_and_the_status(hazard, server, client):
     assert client.calculation(calculation_id).status == "complete"
 
 
+def test_the_changed_parameters_are_remembered(hazard, server):
+    results, _, _ = hazard
+    assert settings.overrides_of(server.url, results["CALCULATION_ID"]) == {
+        "description": "Test of Zürich",
+        "truncation_level": "2",
+        "hazard_maps": "true",
+    }
+
+
 def test_a_run_shows_the_engines_log_each_line_once_and_in_order(hazard, client):
     results, feedback, _ = hazard
     lines = engine_log(client, results["CALCULATION_ID"])
@@ -526,7 +536,7 @@ def test_the_inis_hazard_id_is_posted_and_a_full_disk_costs_only_the_log(
     )
     log = tmp_path / "log.txt"
     (tmp_path / "full").symlink_to("/dev/full")
-    monkeypatch.setattr(running, "part_of", lambda _: tmp_path / "full")
+    monkeypatch.setattr(log_file, "part_of", lambda _: tmp_path / "full")
     message, feedback = run.failing(JOB=str(ini), LOG=str(log))
     calculation_id = feedback.calculation_id()
     assert message == (
