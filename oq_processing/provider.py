@@ -79,7 +79,7 @@ class OpenQuakeProvider(QgsProcessingProvider):
                 return line.partition("=")[2].strip()
         return ""
 
-    def defaultVectorFileExtension(self, hasGeometry=True) -> str:
+    def defaultVectorFileExtension(self, hasGeometry: bool = True) -> str:
         return "gpkg"
 
     def loadAlgorithms(self) -> None:

@@ -61,7 +61,7 @@ class OptionsFactory(QgsOptionsWidgetFactory):
     def icon(self) -> QIcon:
         return QIcon(ICON)
 
-    def createWidget(self, parent) -> OptionsPage:
+    def createWidget(self, parent: QWidget | None = None) -> OptionsPage:
         return OptionsPage(parent)
 
 
@@ -71,7 +71,7 @@ class OptionsPage(QgsOptionsPageWidget):
     Nothing is stored before :meth:`apply`, as on all pages of the dialog.
     """
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._connections = connections.saved_connections()
         self._default = connections.default_connection()
