@@ -1,8 +1,9 @@
 """What dialogs, menus and options show, in the user's language.
 
-Names, help, labels and buttons are translated, so they are literals inside :func:`tr` or
-:func:`tr_noop`, where tools such as lupdate find them. Messages of the log, errors and what is
-stored in layers stay in English, like those of the engine: they are searched for and passed on.
+Names, help, labels and buttons are translated: they are literals inside :func:`tr` or
+:func:`tr_noop`, where tools that read the source find them (tests/test_i18n.py). Messages of the
+log, errors and what is stored in layers stay in English, like those of the engine: users search for
+them and pass them on.
 """
 
 from __future__ import annotations

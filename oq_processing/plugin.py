@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qgis.core import Qgis, QgsApplication, QgsMessageLog
 
+from .diagnostics import LOG_TAG
 from .engine import local
 from .provider import OpenQuakeProvider
 
@@ -50,6 +51,6 @@ class OpenQuakePlugin:
                 f"The local engine at {engine.url} keeps running. To stop it, run "
                 f"“{local.stop_command(engine)}”, or enable the plugin and run Stop Local Engine."
             )
-            QgsMessageLog.logMessage(text, "OpenQuake", Qgis.MessageLevel.Info)
+            QgsMessageLog.logMessage(text, LOG_TAG, Qgis.MessageLevel.Info)
             # until the user closes it
-            self.iface.messageBar().pushMessage("OpenQuake", text, Qgis.MessageLevel.Info, 0)
+            self.iface.messageBar().pushMessage(LOG_TAG, text, Qgis.MessageLevel.Info, 0)

@@ -12,7 +12,7 @@ from qgis.gui import (
     QgsOptionsPageWidget,
     QgsOptionsWidgetFactory,
 )
-from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -36,18 +36,15 @@ from .. import connections, settings
 from ..algorithms.common.base import ICON
 from ..algorithms.common.reporter import serve_events
 from ..connections import SavedConnection
+from ..diagnostics import routed
 from ..engine.client import EngineClient, normalize_url
 from ..engine.errors import EngineError
 from ..engine.http.transport import Transport
 from ..engine.wait import Wait
+from ..i18n import tr
 
 TITLE = "OpenQuake"
 INSTALLER = Path(__file__).resolve().parents[1] / "install_engine.py"
-
-
-def tr(text: str) -> str:
-    """Return a text in the user's language."""
-    return QCoreApplication.translate("OpenQuake", text)
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
@@ -227,7 +224,8 @@ def describe(connection: SavedConnection) -> str:
         # the window lives on while we wait
         transport = Transport(Wait(idle=serve_events), resolved.network)
         try:
-            return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
+            with routed():
+                return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
         finally:
             transport.close()
     except EngineError as error:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingFeedback,
     QgsProject,
     QgsSettings,
     QgsVectorLayer,
 )
+from steering import Recorder
 from writer import Writer
 
 from oq_processing import settings
@@ -37,31 +37,6 @@ def profile(tmp_path_factory, qgis_app) -> Path:
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield folder
     os.chdir(before)
-
-
-class Recorder(QgsProcessingFeedback):
-    """Feedback that keeps what it was told."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-        self.phases: list[str] = []
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-        self.errors: list[str] = []
-        self.percents: list[float] = []
-        self.progressChanged.connect(self.percents.append)
-
-    def setProgressText(self, text):  # noqa: N802
-        self.phases.append(text)
-
-    def pushInfo(self, info):  # noqa: N802
-        self.infos.append(info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self.warnings.append(warning)
-
-    def reportError(self, error, fatalError=False):  # noqa: N802, N803
-        self.errors.append(error)
 
 
 @pytest.fixture
