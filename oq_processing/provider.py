@@ -27,6 +27,7 @@ from .algorithms.stoplocalengine import StopLocalEngine
 from .algorithms.stylelayer import StyleLayer
 from .algorithms.sumbyzone import SumByZone
 from .algorithms.waitforcalculation import WaitForCalculation
+from .diagnostics import LOG_TAG
 
 ALGORITHMS = (
     AbortCalculation,
@@ -79,7 +80,7 @@ class OpenQuakeProvider(QgsProcessingProvider):
                 return line.partition("=")[2].strip()
         return ""
 
-    def defaultVectorFileExtension(self, hasGeometry=True) -> str:
+    def defaultVectorFileExtension(self, hasGeometry: bool = True) -> str:
         return "gpkg"
 
     def loadAlgorithms(self) -> None:
@@ -90,7 +91,7 @@ class OpenQuakeProvider(QgsProcessingProvider):
             self.addAlgorithm(model)
         for path in broken:
             QgsMessageLog.logMessage(
-                f"The model {path.name} cannot be read.", self.name(), Qgis.MessageLevel.Warning
+                f"The model {path.name} cannot be read.", LOG_TAG, Qgis.MessageLevel.Warning
             )
 
     def _complete_models(self, _: str) -> None:

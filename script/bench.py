@@ -43,14 +43,15 @@ from qgis.core import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.algorithms import loadoutputaslayer  # noqa: E402 - from this checkout
-from oq_processing.algorithms.common.reporter import Reporter  # noqa: E402
+from oq_processing.algorithms.common.reporter import Reporter  # noqa: E402 - from this checkout
 from oq_processing.engine import installation, launch  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import Cancelled  # noqa: E402
 from oq_processing.engine.http import transport  # noqa: E402
+from oq_processing.layers.destination import Target  # noqa: E402
 from oq_processing.layers.fields import fields_of  # noqa: E402
-from oq_processing.layers.style import StyleChoices  # noqa: E402
+from oq_processing.layers.publish import publish  # noqa: E402
+from oq_processing.layers.style import StyleChoices, merged  # noqa: E402
 from oq_processing.outputs.core.palettes import ground_motion_style  # noqa: E402
 from oq_processing.outputs.core.table import (  # noqa: E402
     POINT,
@@ -207,9 +208,8 @@ def finished_layer(table: Table, output: str, feedback=None) -> QgsProcessingCon
     context = QgsProcessingContext()
     algorithm = provider.algorithm("loadoutputaslayer")
     report = Reporter(feedback or QgsProcessingFeedback(False))
-    name = loadoutputaslayer.OUTPUT
-    writing = loadoutputaslayer._Writing(name, table, table.style, StyleChoices(), report, 0, 100)
-    algorithm._write(writing, {name: output}, context)
+    target = Target(algorithm, {"OUTPUT": output}, "OUTPUT", context)
+    publish(target, table, report, (0, 100), merged(table, StyleChoices()))
     return context
 
 

@@ -13,13 +13,16 @@ ALLOWED = {
     "engine": ENGINE,
     "outputs": ENGINE | {"outputs"},
     "compat": {"compat"},
-    "layers": ENGINE | {"outputs", "layers", "compat"},
+    "diagnostics": {"diagnostics"},
+    "i18n": {"i18n"},
+    "layers": ENGINE | {"outputs", "layers", "compat", "diagnostics"},
     "drawing": ENGINE | {"outputs", "drawing"},
     "connections": ENGINE | {"connections", "settings"},
     "install_engine": ENGINE,
     "settings": ENGINE | {"settings"},
     "algorithms": ENGINE
-    | {"outputs", "layers", "drawing", "connections", "settings", "compat", "algorithms"},
+    | {"outputs", "layers", "drawing", "connections", "settings", "compat", "diagnostics"}
+    | {"i18n", "algorithms"},
 }
 ALLOWED["provider"] = {*ALLOWED, "provider"}
 TOP = {*ALLOWED, "plugin", "gui"}

@@ -12,7 +12,7 @@ from qgis.gui import (
     QgsOptionsPageWidget,
     QgsOptionsWidgetFactory,
 )
-from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -36,19 +36,16 @@ from .. import connections, settings
 from ..algorithms.common.base import ICON
 from ..algorithms.common.reporter import serve_events
 from ..connections import SavedConnection
+from ..diagnostics import routed
 from ..engine.address import normalize_url
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError
 from ..engine.http.transport import Transport
 from ..engine.wait import Wait
+from ..i18n import tr
 
 TITLE = "OpenQuake"
 INSTALLER = Path(__file__).resolve().parents[1] / "install_engine.py"
-
-
-def tr(text: str) -> str:
-    """Return a text in the user's language."""
-    return QCoreApplication.translate("OpenQuake", text)
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
@@ -62,7 +59,7 @@ class OptionsFactory(QgsOptionsWidgetFactory):
     def icon(self) -> QIcon:
         return QIcon(ICON)
 
-    def createWidget(self, parent) -> OptionsPage:
+    def createWidget(self, parent: QWidget | None = None) -> OptionsPage:
         return OptionsPage(parent)
 
 
@@ -72,7 +69,7 @@ class OptionsPage(QgsOptionsPageWidget):
     Nothing is stored before :meth:`apply`, as on all pages of the dialog.
     """
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._connections = connections.saved_connections()
         self._default = connections.default_connection()
@@ -228,7 +225,8 @@ def describe(connection: SavedConnection) -> str:
         # the window lives on while we wait
         transport = Transport(Wait(idle=serve_events), resolved.network)
         try:
-            return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
+            with routed():
+                return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
         finally:
             transport.close()
     except EngineError as error:

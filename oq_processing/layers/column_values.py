@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ..outputs.core.lazy import Array, np
 from ..outputs.core.table import INTEGER, REAL, Block, Table
 
 _BLOCKS = 50  # whose places are kept apart before they are merged
@@ -21,8 +22,8 @@ class ColumnValues:
         names = [c.name for c in table.columns]
         number = field and table.column(field).type in (INTEGER, REAL)
         self._index = names.index(field) if number else None
-        self._parts: list = []
-        self._places: list = []
+        self._parts: list[Array] = []
+        self._places: list[Array] = []
         self.located = 0
         kept = self._index is not None or table.shared
         self.table = replace(table, blocks=self._blocks) if kept else table
@@ -39,9 +40,7 @@ class ColumnValues:
                 self._keep_places(block.xy)
             yield block
 
-    def _keep_places(self, xy) -> None:
-        import numpy as np
-
+    def _keep_places(self, xy: Array) -> None:
         xy = xy[np.isfinite(xy).all(axis=1)]
         self.located += len(xy)
         self._places.append(np.unique(xy[:, 0] + 1j * xy[:, 1]))
@@ -51,14 +50,10 @@ class ColumnValues:
     @property
     def places(self) -> int:
         """How many different places have passed."""
-        import numpy as np
-
         return len(np.unique(np.concatenate(self._places))) if self._places else 0
 
-    def array(self):
+    def array(self) -> Array:
         """Return the values that have passed."""
-        import numpy as np
-
         # as floats: whole numbers with gaps among them come as objects
         values = np.empty(sum(map(len, self._parts)))
         start = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from qgis.core import QgsLayerMetadata, QgsVectorLayer
 
@@ -42,7 +43,7 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     layer.setCustomProperty(f"{KEY}/about", text)
 
 
-def read(layer: QgsVectorLayer) -> dict:
+def read(layer: QgsVectorLayer) -> dict[str, Any]:
     """Return the JSON block of a layer that :func:`describe` described; {} for any other."""
     _, found, text = layer.metadata().abstract().partition(f"{KEY}:\n")
     try:
@@ -51,7 +52,7 @@ def read(layer: QgsVectorLayer) -> dict:
         return {}
 
 
-def _history(about: dict) -> str:
+def _history(about: dict[str, Any]) -> str:
     if "calculation_id" not in about:
         return str(about.get("output_name", ""))
     engine = f"OpenQuake Engine {about.get('engine_version', '')}".strip()

@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingFeedback,
     QgsProject,
+    QgsSettings,
     QgsVectorLayer,
 )
+from steering import Recorder
 from writer import Writer
 
+from oq_processing import settings
 from oq_processing.layers import metadata, sink, style
+from oq_processing.layers.destination import Target
 from oq_processing.outputs import catalogue
 
 LOAD = "openquake:loadoutputaslayer"
@@ -34,31 +37,6 @@ def profile(tmp_path_factory, qgis_app) -> Path:
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield folder
     os.chdir(before)
-
-
-class Recorder(QgsProcessingFeedback):
-    """Feedback that keeps what it was told."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-        self.phases: list[str] = []
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-        self.errors: list[str] = []
-        self.percents: list[float] = []
-        self.progressChanged.connect(self.percents.append)
-
-    def setProgressText(self, text):  # noqa: N802
-        self.phases.append(text)
-
-    def pushInfo(self, info):  # noqa: N802
-        self.infos.append(info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self.warnings.append(warning)
-
-    def reportError(self, error, fatalError=False):  # noqa: N802, N803
-        self.errors.append(error)
 
 
 @pytest.fixture
@@ -81,6 +59,21 @@ def run(registry, server, feedback, context):
         return processing.run(algorithm, parameters, feedback=feedback, context=context)
 
     return run
+
+
+@pytest.fixture
+def overridden(server):
+    """A function that remembers a changed parameter of a calculation until the test ends."""
+    before = set(QgsSettings().allKeys())
+
+    def remember(calculation_id: int) -> dict[str, str]:
+        changed = {"truncation_level": "2"}
+        settings.remember_overrides(server.url, calculation_id, changed)
+        return changed
+
+    yield remember
+    for key in set(QgsSettings().allKeys()) - before:
+        QgsSettings().remove(key)
 
 
 @pytest.fixture
@@ -143,8 +136,8 @@ def write(context):
             assert (style.store(layer), metadata.store(layer)) == ("", "")
             finish(layer, first)
 
-        parameters = {"OUTPUT": output}
-        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
+        target = Target(algorithm, {"OUTPUT": output}, "OUTPUT", context)
+        return sink.write(target, table, describe, progress)
 
     return write
 

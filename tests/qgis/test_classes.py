@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from qgis.core import QgsGraduatedSymbolRenderer, QgsMarkerSymbol, QgsRendererRange
 
-from oq_processing.layers.classes import CLASSIFICATIONS, class_limits, number
+from oq_processing.layers.classes import class_limits, number
 from oq_processing.layers.classes import within as cut
+from oq_processing.layers.style import CLASSIFICATIONS
 
 RANDOM = np.random.default_rng(7)
 STANDARD = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)

@@ -34,7 +34,7 @@ from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
 from oq_processing import settings
-from oq_processing.algorithms.common import running
+from oq_processing.algorithms.common import log_file, running
 from oq_processing.algorithms.common.reporter import Reporter
 from oq_processing.engine import client as client_module
 from oq_processing.engine import watch
@@ -332,8 +332,8 @@ def says(words: str):
 
 BROKEN = {
     "the log that is read": (client_module.EngineClient, "log", None),
-    "the log that is written": (running.LogFile, "write", None),
-    "the end of the log file": (running.LogFile, "__exit__", None),
+    "the log that is written": (log_file.LogFile, "write", None),
+    "the end of the log file": (log_file.LogFile, "__exit__", None),
     "what is shown of the log": (Reporter, "records", None),
     "the progress": (Reporter, "progress", lambda reporter, percent: percent > 5),
     "the phase": (Reporter, "phase", says("Calculation 1")),

@@ -94,13 +94,16 @@ def test_the_list_is_kept_in_the_profile(fake):
     assert settings.value(key) == "1 2"
 
 
-@pytest.mark.parametrize("stored", ["", "7", "7 x 8", "7,8", None])
-def test_a_profile_that_somebody_edited_is_no_error(registry, stored):
+@pytest.mark.parametrize(
+    ("stored", "hidden"),
+    [("", set()), ("7", {7}), ("7 x 8", {7, 8}), ("7,8", set()), (None, set())],
+)
+def test_a_profile_that_somebody_edited_is_no_error(registry, stored, hidden):
     url = "http://edited:1"
     settings.set_hidden(url, 1, hide=True)
     [key] = [k for k in QgsSettings().allKeys() if "edited" in k]
     QgsSettings().setValue(key, stored)
-    assert settings.hidden_ids(url) <= {7, 8}
+    assert settings.hidden_ids(url) == hidden
     QgsSettings().remove(key)
 
 

@@ -15,7 +15,7 @@ from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program,
 from steering import Recorder, When, call, failing
 
 from oq_processing import connections, settings
-from oq_processing.algorithms.common.own_engine import INSTALLER
+from oq_processing.algorithms.common.server import INSTALLER
 from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError, LocalEngineError

@@ -22,6 +22,7 @@ from qgis.PyQt.QtGui import QColor, QImage
 
 from oq_processing.drawing import figure
 from oq_processing.engine.errors import EngineError
+from oq_processing.layers import metadata
 from oq_processing.outputs.core.table import small_table
 from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Axis, Plot, Series
 
@@ -90,6 +91,17 @@ def test_svg_and_numbers(plot, exported, opened, area_source, tmp_path, feedback
     assert sorted(p.name for p in tmp_path.iterdir()) == ["numbers.gpkg", "plot.svg"]
     assert any(text.startswith("Plotted: PGA; others by IMT") for text in feedback.infos)
     assert feedback.percents == sorted(feedback.percents)
+
+
+def test_a_plot_knows_the_parameters_that_its_run_has_changed(
+    plot, area_source, overridden, opened, tmp_path
+):
+    changed = overridden(area_source)
+    plot(SITE_ID="417", OUTPUT=str(tmp_path / "plot.png"), DATA=str(tmp_path / "numbers.gpkg"))
+    about = json.loads(QImage(str(tmp_path / "plot.png")).text("Description"))
+    assert about["overridden_parameters"] == changed
+    provenance = metadata.read(opened(tmp_path / "numbers.gpkg"))["provenance"]
+    assert provenance["overridden_parameters"] == changed
 
 
 def test_png(plot, area_source, tmp_path):

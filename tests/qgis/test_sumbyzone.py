@@ -17,6 +17,7 @@ from qgis.core import (
     QgsProject,
     QgsVectorFileWriter,
     QgsVectorLayer,
+    QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QDate, QVariant
 
@@ -157,6 +158,27 @@ def test_sums(summed, feedback, crs, kind):
         assert mine.geometry().area() == theirs.geometry().area()
     assert "structural: 107.75 EUR in zones, 1,000 outside, 1,107.75 in all" in feedback.infos
     assert "1 of 5 points are in no zone." in feedback.warnings
+
+
+@pytest.mark.parametrize(
+    ("kind", "wkt"),
+    [
+        ("PolygonZ", "POLYGON Z((0 0 7,10 0 7,10 10 7,0 10 7,0 0 7))"),
+        ("PolygonM", "POLYGON M((0 0 7,10 0 7,10 10 7,0 10 7,0 0 7))"),
+        ("MultiPolygonZM", "MULTIPOLYGON ZM(((0 0 7 8,10 0 7 8,10 10 7 8,0 10 7 8,0 0 7 8)))"),
+    ],
+)
+def test_heights_and_measures_of_zones_are_dropped(summed, opened, tmp_path, kind, wkt):
+    points = described(point_layer([(1, 1, 3.0)], "structural"), ASSET, MEAN)
+    zones = zone_layer({"Zone": (wkt,)}, kind=kind)
+    [given] = zones.getFeatures()
+    assert given.geometry().constGet().wktTypeStr().split()[-1] in ("Z", "M", "ZM")
+    for output in ("TEMPORARY_OUTPUT", str(tmp_path / "zones.gpkg")):
+        _, layer = summed(points, zones, OUTPUT=output)
+        [zone] = layer.getFeatures()
+        assert layer.wkbType() == QgsWkbTypes.Type.MultiPolygon
+        assert zone.geometry().wkbType() == QgsWkbTypes.Type.MultiPolygon
+        assert zone["structural"] == 3.0
 
 
 def test_a_point_in_several_zones_counts_in_the_first(summed, feedback):
@@ -324,13 +346,21 @@ def test_points_and_zones_without_geometry_or_value(summed, feedback):
     assert "1 of 4 zones have no geometry; no point can be in them." in feedback.warnings
 
 
-def test_an_invalid_zone_is_repaired_to_sum(summed, feedback):
-    bow = "POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))"
-    rows = [(1, 5, 1.0), (9, 5, 2.0), (5, 1, 4.0)]
+@pytest.mark.parametrize(
+    ("wkt", "total"),
+    [
+        ("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))", 3.0),  # a bow tie
+        # a ring that leaves the outer one is a hole inside and a polygon outside of it
+        ("POLYGON((0 0, 6 0, 6 10, 0 10, 0 0), (3 4, 10 4, 10 6, 3 6, 3 4))", 7.0),
+    ],
+)
+def test_an_invalid_zone_is_repaired_to_sum(summed, feedback, wkt, total):
+    rows = [(1, 5, 1.0), (9, 5, 2.0), (5, 1, 4.0), (5, 5, 8.0), (20, 20, 16.0)]
+    rows = [row for row in rows if "10 10" not in wkt or row[:2] != (5, 5)]  # where it crosses
     points = described(point_layer(rows, "structural"), ASSET, MEAN)
-    results, layer = summed(points, zone_layer({"Bow": (bow,)}))
-    assert rows_of(layer, "structural") == {"Bow": (3.0,)}
-    assert results["IN_NO_ZONE"] == 1
+    results, layer = summed(points, zone_layer({"Zone": (wkt,)}))
+    assert rows_of(layer, "structural") == {"Zone": (total,)}
+    assert results["IN_NO_ZONE"] == 2
     assert "1 of 1 zones have an invalid geometry; repaired to sum." in feedback.warnings
 
 

@@ -1,37 +1,45 @@
-"""What all algorithms have in common: identity, one validation, one way to fail, the server."""
+"""What all algorithms have in common: identity, one validation, one way to run and to fail."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from qgis.core import (
-    Qgis,
     QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputDefinition,
+    QgsProcessingParameterDefinition,
 )
-from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
 
+from ... import diagnostics
 from ...connections import Connection, resolve
-from ...engine.abilities import version_note
-from ...engine.client import EngineClient
-from ...engine.errors import Unreachable
-from ...engine.http.transport import Transport
+from ...engine.errors import Explained
+from ...i18n import tr, tr_noop
+from . import parameters as p
 from .guard import Guarded
-from .own_engine import start_own
-from .parameters import AUTHCFG, SERVER, check_sinks, read_text
 from .reporter import Reporter
+from .run import Results, Run
+from .server import connected
+from .values import Values
 
 HELP_PAGES = Path(__file__).absolute().parents[2] / "help"
 
 ICON = str(Path(__file__).parents[2] / "icons" / "openquake.svg")
 
-GROUPS = {"calculations": "Calculations", "outputs": "Outputs", "engine": "Engine"}
+GROUPS = {
+    "calculations": tr_noop("Calculations"),
+    "outputs": tr_noop("Outputs"),
+    "engine": tr_noop("Engine"),
+}
+ANY_CALCULATION = tr_noop("Id of the calculation.")
+FINISHED_CALCULATION = tr_noop("Id of a finished calculation.")
 
-
-def tr(text: str) -> str:
-    """Return a text in the user's language."""
-    return QCoreApplication.translate("OpenQuake", text)
+R = TypeVar("R")
+Parameters = list[QgsProcessingParameterDefinition]
+Outputs = list[QgsProcessingOutputDefinition]
 
 
 def help_url(name: str) -> str:
@@ -43,24 +51,35 @@ def help_url(name: str) -> str:
     return (page if page.is_file() else HELP_PAGES / "index.html").as_uri()
 
 
-class BaseAlgorithm(Guarded, QgsProcessingAlgorithm):
-    """Base of all algorithms: who they are, and the one validation.
+class BaseAlgorithm(Guarded, QgsProcessingAlgorithm, Generic[R]):
+    """Base of all algorithms, which ``execute`` what ``validate`` has made: a request of type R.
 
-    Subclasses set ``ID``, ``NAME``, ``GROUP``, ``TAGS`` and ``HELP``, declare parameters in
-    ``initAlgorithm``, and implement :meth:`validate`.
+    Subclasses set the class attributes, declare what they have in ``inputs``, ``targets`` and
+    ``results``, and implement ``validate`` and ``execute``. All may raise :class:`EngineError`,
+    whose sentence QGIS gets (:class:`Guarded`).
     """
 
-    ID = ""
-    NAME = ""
-    GROUP = "calculations"
-    TAGS: tuple[str, ...] = ()
-    HELP = ""
+    ID: ClassVar[str] = ""
+    NAME: ClassVar[str] = ""
+    GROUP: ClassVar[str] = "calculations"
+    TAGS: ClassVar[tuple[str, ...]] = ()
+    HELP: ClassVar[str] = ""
+    CALCULATION: ClassVar[str] = ""
+    """Help of CALCULATION_ID, the first parameter; "" for algorithms without it."""
+    TALKS: ClassVar[bool] = True
+    """Whether it talks to a server, and has SERVER and AUTHCFG."""
+    STARTS_ENGINE: ClassVar[bool] = False
+    """Whether it may start the user's own engine, where the options allow it and none answers."""
+    OPENS_LAYERS: ClassVar[bool] = False
+    """Whether the request holds layers: models of newer QGIS run it on another thread, where these
+    have to be opened."""
 
     def __init__(self) -> None:
         super().__init__()
         self._request: Any = None
+        self._connection: Connection | None = None
 
-    def createInstance(self):
+    def createInstance(self) -> QgsProcessingAlgorithm:
         return type(self)()
 
     def name(self) -> str:
@@ -90,74 +109,81 @@ class BaseAlgorithm(Guarded, QgsProcessingAlgorithm):
     def svgIconPath(self) -> str:
         return ICON
 
-    def validate(self, parameters: dict, context):
-        """Return what :meth:`execute` needs, read and checked; no request is made here.
+    def inputs(self) -> Parameters:
+        """Return the parameters between CALCULATION_ID and SERVER."""
+        return []
 
-        Called by the dialog's check and again by ``prepareAlgorithm``, because models call no
-        checks for their children. Raises :class:`EngineError`, as all methods may do: QGIS gets its
-        sentence (:class:`Guarded`).
+    def targets(self) -> Parameters:
+        """Return the layers and files to write."""
+        return []
+
+    def results(self) -> Outputs:
+        """Return the outputs beside those of ``targets``."""
+        return []
+
+    def validate(self, values: Values) -> R:
+        """Return the request, read and checked; nothing is asked of a server here.
+
+        Called by the dialog's check and again before the run, because models call no checks for
+        their children.
         """
         raise NotImplementedError
 
-    def checkParameterValues(self, parameters, context):
-        check_sinks(self, parameters, context)
-        self.validate(parameters, context)
-        return super().checkParameterValues(parameters, context)
-
-    def prepareAlgorithm(self, parameters, context, feedback) -> bool:
-        check_sinks(self, parameters, context)
-        self._request = self.validate(parameters, context)
-        return True
-
-
-class OpenQuakeAlgorithm(BaseAlgorithm):
-    """Base of the algorithms that talk to a server; subclasses implement :meth:`execute` too."""
-
-    STARTS_ENGINE = False
-    """Whether it may start the user's own engine, where the options allow it and none answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._connection: Connection | None = None
-
-    def execute(self, request, client: EngineClient, report: Reporter, parameters, context) -> dict:
-        """Do the work and return the outputs. Raises :class:`EngineError`."""
+    def execute(self, run: Run[R]) -> Results:
+        """Do the work and return the outputs."""
         raise NotImplementedError
 
-    def prepareAlgorithm(self, parameters, context, feedback) -> bool:
-        super().prepareAlgorithm(parameters, context, feedback)
-        self._connection = resolve(
-            read_text(self, parameters, SERVER, context),
-            read_text(self, parameters, AUTHCFG, context),
-        )
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        parameters = [*self.inputs(), *(p.server() if self.TALKS else ()), *self.targets()]
+        if self.CALCULATION:
+            about = tr(self.CALCULATION)
+            first = p.number(p.CALCULATION_ID, tr("Calculation"), about, optional=False)
+            parameters.insert(0, first)
+        for parameter in parameters:
+            self.addParameter(parameter)
+        for output in self.results():
+            self.addOutput(output)
+
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        self._validated(Values(self, parameters, context))
+        return super().checkParameterValues(parameters, context)
+
+    def _validated(self, values: Values) -> R:
+        values.check_sinks()
+        return self.validate(values)
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        values = Values(self, parameters, context)
+        if not self.OPENS_LAYERS:
+            self._request = self._validated(values)
+        if self.TALKS:
+            self._connection = resolve(values.text(p.SERVER), values.text(p.AUTHCFG))
         return True
 
-    def processAlgorithm(self, parameters, context, feedback) -> dict:
-        report = Reporter(feedback)
-        connection = self._connection
-        transport = Transport(report.wait, connection.network)
-        client = EngineClient(connection.url, transport, connection.credentials)
+    def processAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> Results:
+        # a cancel too is an error: else the exit code is 0, and a model goes on with an id of 0
         try:
-            report.info(f"Server: {connection.url} ({connection.reason})")
-            try:
-                version = client.engine_version()
-            except Unreachable as error:
-                if not (self.STARTS_ENGINE and connection.may_start_own):
-                    if connection.starting:
-                        raise Unreachable(
-                            f"Your local engine at {connection.url} is still starting. Try again "
-                            "in some seconds, or run Start Local Engine, which waits for it."
-                        ) from error
-                    raise
-                if not connection.starting:
-                    report.warn(f"{error} The engine of this user is started, as the options say.")
-                client = EngineClient(start_own(report).url, transport)
-                version = client.engine_version()
-            note = version_note(version)
-            report.info(
-                f"OpenQuake Engine {version}{note and f' ({note})'}, QGIS {Qgis.QGIS_VERSION}"
-            )
-            # a cancel too is an error: else the exit code is 0, and a model goes on with an id of 0
-            return self.execute(self._request, client, report, parameters, context)
-        finally:
-            transport.close()
+            with diagnostics.routed(feedback):
+                return self._process(Values(self, parameters, context), Reporter(feedback))
+        except Explained as error:
+            diagnostics.log_cause(error, feedback)
+            raise
+
+    def _process(self, values: Values, report: Reporter) -> Results:
+        request = self._validated(values) if self.OPENS_LAYERS else self._request
+        if self._connection is None:
+            return self.execute(Run(request, values, report))
+        with connected(self._connection, report, self.STARTS_ENGINE) as client:
+            return self.execute(Run(request, values, report, client))

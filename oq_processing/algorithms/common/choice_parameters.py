@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from qgis.core import QgsProcessingParameterString
+
+from ...i18n import tr
 from ...outputs.core.choices import SELECTING, Choices
-from .parameters import advanced, read_text, text_parameter
+from . import parameters as p
+from .values import Values
 
 _USUAL = ("KIND", "IMT", "POE", "LOSS_TYPE")
 """What most outputs can be chosen by; the others are advanced parameters."""
 
 
-def choice_parameters(tr, names: Sequence[str] = SELECTING) -> list:
+def choice_parameters(names: Sequence[str] = SELECTING) -> list[QgsProcessingParameterString]:
     """Return a text parameter for each choice; all optional, so that a model can feed them."""
     words = {
         "KIND": (
@@ -72,13 +77,10 @@ def choice_parameters(tr, names: Sequence[str] = SELECTING) -> list:
             tr("Which file of an output that has several. Empty: all of the first kind."),
         ),
     }
-    found = [text_parameter(name, *words[name]) for name in names]
-    return [p if p.name() in _USUAL else advanced(p) for p in found]
+    return [p.text(name, *words[name], advanced=name not in _USUAL) for name in names]
 
 
-def read_choices(algorithm, parameters: dict, context, **others) -> Choices:
+def read_choices(values: Values, **others: Any) -> Choices:
     """Return the choices that were made; ``others`` are fields of :class:`Choices`."""
-    texts: dict = {
-        name.lower(): read_text(algorithm, parameters, name, context) for name in SELECTING
-    }
+    texts: dict[str, Any] = {name.lower(): values.text(name) for name in SELECTING}
     return Choices(**texts, **others)

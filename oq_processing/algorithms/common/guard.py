@@ -8,19 +8,12 @@ shows a traceback elsewhere.
 from __future__ import annotations
 
 import functools
-import re
-import sys
-import traceback
 from typing import Any, Callable
 
-from qgis.core import Qgis, QgsApplication, QgsMessageLog, QgsProcessingException
+from qgis.core import QgsProcessingException
 
+from ...diagnostics import internal_error, printable
 from ...engine.errors import Explained
-
-LOG_TAG = "OpenQuake"
-_LONGEST = 300  # characters of an exception that the sentence has
-# what a terminal would obey, and what is no character (names of files in another encoding)
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Guarded:
@@ -32,50 +25,27 @@ class Guarded:
     _broken = ""
     """Why the algorithm has no parameters, "" if it has them."""
 
-    def __init_subclass__(cls, **others) -> None:
+    def __init_subclass__(cls, **others: Any) -> None:
         super().__init_subclass__(**others)
         for name, answer in _ANSWERS.items():
             if name in vars(cls):
                 setattr(cls, name, _guarded(vars(cls)[name], answer))
 
     def canExecute(self) -> tuple[bool, str]:
-        """Tell whether the algorithm can run, and why not."""
+        """Return whether the algorithm can run, and why not."""
         of_qgis: Any = super()  # the class of QGIS that stands behind in the subclass
         return (False, self._broken) if self._broken else of_qgis.canExecute()
 
 
-def internal_error(title: str, error: Exception) -> str:
-    """Return the sentence for an error that nobody has foreseen; its traceback goes to the log."""
-    frames = traceback.format_exception(type(error), error, error.__traceback__)
-    versions = f"QGIS {Qgis.QGIS_VERSION}, Python {sys.version.split()[0]}"
-    report = printable(f"{title}, {versions}\n{''.join(frames)}")
-    QgsMessageLog.logMessage(report, LOG_TAG, Qgis.MessageLevel.Critical)
-    # the exception's own text may be what fails
-    reason = " ".join(traceback.format_exception_only(type(error), error)[-1].split())[:_LONGEST]
-    if QgsApplication.platform() == "qgis_process":  # it has no panel, and prints what is critical
-        where = "above this line; to save it, add 2> error.txt to the command"
-    else:
-        where = (
-            f"in the Log Messages panel (View › Panels), tab {LOG_TAG}; to save it, copy it from "
-            "there"
-        )
-    return printable(f"Internal error in {title}: {reason}. The traceback is {where}.")
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters, and without halves of characters."""
-    return _UNPRINTABLE.sub("\ufffd", text)
-
-
-def _sentence(algorithm, error: Exception) -> str:
+def _sentence(algorithm: Any, error: Exception) -> str:
     if isinstance(error, (Explained, QgsProcessingException)):
         return printable(str(error))
     return internal_error(algorithm.displayName(), error)
 
 
-def _guarded(method: Callable, answer: Callable | None) -> Callable:
+def _guarded(method: Callable[..., Any], answer: Callable[..., Any] | None) -> Callable[..., Any]:
     @functools.wraps(method)
-    def call(self, *arguments, **named):
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
         try:
             return method(self, *arguments, **named)
         except Exception as error:
@@ -90,15 +60,15 @@ def _guarded(method: Callable, answer: Callable | None) -> Callable:
     return call
 
 
-def _refuse(_, sentence: str) -> tuple[bool, str]:
+def _refuse(_: object, sentence: str) -> tuple[bool, str]:
     return False, sentence
 
 
-def _disable(algorithm, sentence: str) -> None:
+def _disable(algorithm: Any, sentence: str) -> None:
     algorithm._broken = sentence
 
 
-_ANSWERS = {
+_ANSWERS: dict[str, Callable[..., Any] | None] = {
     "initAlgorithm": _disable,
     "canExecute": _refuse,
     "checkParameterValues": _refuse,

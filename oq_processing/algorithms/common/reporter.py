@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from types import FrameType
+from typing import Callable
 
 from qgis.core import QgsApplication, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
@@ -25,8 +28,12 @@ class Reporter:
         self._text = ""
         self._lines = 0
 
+    def check(self) -> None:
+        """Raise :class:`Cancelled` when the user wants us to stop."""
+        self.wait.check()
+
     def phase(self, text: str) -> None:
-        """Say what is done now."""
+        """Show what is done now."""
         if text and text != self._text:
             self._text = text
             self.feedback.setProgressText(text)
@@ -38,7 +45,7 @@ class Reporter:
             self._percent = percent
             self.feedback.setProgress(percent)
 
-    def span(self, begin: float, end: float):
+    def span(self, begin: float, end: float) -> Callable[[int, int], None]:
         """Return a callback for bytes (done, all) that moves the progress from begin to end."""
 
         def report(done: int, total: int) -> None:
@@ -48,12 +55,12 @@ class Reporter:
         return report
 
     def info(self, text: str) -> None:
-        """Say something of our own."""
+        """Show a line."""
         self.feedback.pushInfo(text)
         flush_output()
 
     def warn(self, text: str) -> None:
-        """Say something the user should not miss."""
+        """Show a line that the user should act on."""
         self.feedback.pushWarning(text)
 
     def records(self, records: Iterable[LogRecord], rest: str) -> None:
@@ -77,7 +84,7 @@ class Reporter:
 
 
 def serve_events() -> None:
-    """Process Qt events if this is the main thread.
+    """Process Qt events, if this is the main thread.
 
     ``qgis_process``, and models in 3.22, run algorithms there: without it neither Ctrl-C nor the
     Cancel button would reach them, and the window would freeze.
@@ -88,9 +95,9 @@ def serve_events() -> None:
 
 
 def flush_output() -> None:
-    """Bring what ``qgis_process`` has printed to whoever reads it.
+    """Flush the C stdout buffer of ``qgis_process``.
 
-    It prints through C++, which keeps lines back for minutes where the output is no terminal.
+    It keeps lines back for minutes where the output is not a terminal.
     """
     if QgsApplication.platform() != "qgis_process":
         return
@@ -105,22 +112,18 @@ class SecondInterrupt:
 
     def __init__(self) -> None:
         self.pressed = False
-        self._previous = None
+        self._previous: Callable[[int, FrameType | None], object] | int | None = None
 
     def __enter__(self) -> SecondInterrupt:
-        import signal
-
         # signals can only be caught on the main thread, which is where qgis_process works
         with suppress(ValueError):
             self._previous = signal.signal(signal.SIGINT, self._press)
         return self
 
-    def __exit__(self, *_) -> None:
-        import signal
-
+    def __exit__(self, *_: object) -> None:
         if self._previous is not None:
             with suppress(ValueError):
                 signal.signal(signal.SIGINT, self._previous)
 
-    def _press(self, *_) -> None:
+    def _press(self, *_: object) -> None:
         self.pressed = True

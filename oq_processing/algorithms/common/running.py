@@ -1,18 +1,17 @@
-"""The steps that running algorithms share: submit, follow, abort on cancel, tell how it ended."""
+"""The steps that running algorithms share: submit, follow, abort on cancel, report the end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-
-from qgis.core import QgsProcessing
+from typing import TYPE_CHECKING, Any
 
 from ... import settings
-from ...engine.calculation import SUCCEEDED, WAITING_TO_START, Calculation, LogRecord
+from ...diagnostics import internal_error
+from ...engine.calculation import SUCCEEDED, WAITING_TO_START, Calculation
 from ...engine.client import EngineClient
 from ...engine.errors import (
     CalculationFailed,
@@ -23,15 +22,17 @@ from ...engine.errors import (
     SubmissionUnknown,
     Unreachable,
 )
-from ...engine.files import SUFFIX, part_of, resolved
 from ...engine.wait import Wait
 from ...engine.watch import Identity, abort, check_succeeded, follow, refusal
-from .guard import internal_error
-from .parameters import CALCULATION_ID, SERVER, InvalidParameter, read_path, read_text
+from .log_file import LogFile
+from .parameters import CALCULATION_ID, LOG, SERVER, STATUS
 from .reporter import Reporter, SecondInterrupt, serve_events
+from .run import Results, Run
+from .values import InvalidParameter
 
 if TYPE_CHECKING:
-    from ...engine.job import package as job
+    from ...engine.job.package import JobPackage
+    from ..runcalculation import RunRequest
 
 PACK = 0.03  # share of a run that packing and uploading take in the progress
 UPLOAD = 0.05
@@ -69,109 +70,16 @@ def naming(calculation_id: int = 0, state: str = UNKNOWN) -> Iterator[Known]:
         raise EngineError(f"{begin} {known.state} {reason}") from error
 
 
-class LogFile:
-    """The whole log in a file, which appears under its name only when it is complete.
-
-    A log that broke off stays beside it as ``kept``, with ``.part`` at the end of its name.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._target = self._part = path or Path()
-        self.problem = ""
-        self._file: IO[str] | None = None
-        self._seen: dict[int, int] = {}
-        self._whole = False
-
-    @property
-    def kept(self) -> Path:
-        """Where a log stays that broke off."""
-        return self._target.with_name(self._target.name + SUFFIX)
-
-    def __enter__(self) -> LogFile:
-        if self.path is not None:
-            if self.path.is_dir():
-                raise EngineError(f"The log file {self.path} cannot be written (it is a folder).")
-            try:
-                self._target = resolved(self.path)
-                # several runs may be given the same file
-                self._part = part_of(self._target)
-                # what cannot be encoded must not end a run
-                self._file = self._part.open("w", encoding="utf-8", errors="backslashreplace")
-            except OSError as error:
-                raise EngineError(
-                    f"The log file {self.path} cannot be written ({error.strerror})."
-                ) from error
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.close()
-        except OSError as error:
-            self.problem = self.problem or self._problem(error)
-        whole = self._whole and not self.problem
-        try:
-            if whole or self._seen:
-                self._part.replace(self._target if whole else self.kept)
-            else:
-                self._part.unlink(missing_ok=True)
-        except OSError as error:
-            self.problem = self.problem or self._problem(error)
-
-    def write(self, calculation_id: int, records: Sequence[LogRecord]) -> None:
-        """Append records; a full disk is kept in ``problem`` and does not stop the calculation."""
-        if self._file is None:
-            return
-        self._whole = False
-        self._seen[calculation_id] = self._seen.get(calculation_id, 0) + len(records)
-        if self.problem:
-            return
-        try:
-            self._file.writelines(f"{record}\n" for record in records)
-        except OSError as error:
-            self.problem = self._problem(error)
-
-    def _problem(self, error: OSError) -> str:
-        return f"the log file {self.path} could not be written ({error.strerror})"
-
-    def finish(self, client: EngineClient, calculation_id: int) -> None:
-        """Append what the calculation has logged since; the log is whole then."""
-        if self._file is None:
-            return
-        while records := client.log(calculation_id, self._seen.get(calculation_id, 0)):
-            self.write(calculation_id, records)
-        self.whole()
-
-    def check(self) -> None:
-        """Raise :class:`EngineError` where the log is not in the file."""
-        if self.problem:
-            raise EngineError(f"{self.problem}.")
-
-    def whole(self) -> None:
-        """Say that nothing is missing, so that the file may appear under its name."""
-        self._whole = True
-
-
-def read_log(algorithm, parameters: dict, name: str, context) -> Path | None:
-    """Return where the log is to go, None for nowhere; QGIS names temporary files itself."""
-    if read_text(algorithm, parameters, name, context) == QgsProcessing.TEMPORARY_OUTPUT:
-        return Path(algorithm.parameterAsFileOutput(parameters, name, context))
-    return read_path(algorithm, parameters, name, context)
-
-
 def submit_package(
-    client: EngineClient,
-    report: Reporter,
-    package: job.JobPackage,
+    run: Run[Any],
+    known: Known,
+    package: JobPackage,
     hazard_id: int | None,
     folder: Path,
-    begin: float,
-    end: float,
-    known: Known,
+    span: tuple[float, float],
 ) -> None:
     """Pack and upload one job between two points of the progress; enter its calculation."""
+    client, report = run.client, run.report
     for warning in package.warnings:
         report.warn(warning)
     files = ", ".join(member.name for member in package.members)
@@ -183,8 +91,9 @@ def submit_package(
         report.info(f"Changed: {name} = {value}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
+    begin, end = span
     packed = begin + (end - begin) * PACK / UPLOAD
-    # a zip that needs no change goes up as it is
+    # a zip that needs no change goes up unchanged
     archive = package.archive or _pack(report, package, folder, begin, packed)
     report.phase("Uploading the job")
 
@@ -192,20 +101,18 @@ def submit_package(
         ini = package.ini.rpartition("/")[2]
         return client.submit(archive, ini, hazard_id, report.span(packed, end))
 
-    _submitted(client, report, upload, package.description or NO_DESCRIPTION, known)
+    _submitted(run, known, upload, package.description or NO_DESCRIPTION)
     settings.remember_overrides(client.url, known.calculation_id, package.overrides)
 
 
-def _pack(
-    report: Reporter, package: job.JobPackage, folder: Path, begin: float, end: float
-) -> Path:
+def _pack(report: Reporter, package: JobPackage, folder: Path, begin: float, end: float) -> Path:
     from ...engine.job import package as job
 
     report.phase("Packing the job")
     packed = report.span(begin, end)
 
     def packing(done: int, total: int) -> None:
-        report.wait.check()
+        report.check()
         packed(done, total)
 
     archive = folder / "job.zip"
@@ -230,28 +137,19 @@ def check_hazard(client: EngineClient, calculation_id: int) -> Calculation:
     return calculation
 
 
-def start_on_server(client: EngineClient, report: Reporter, request, known: Known) -> None:
+def start_on_server(run: Run[Any], known: Known, job: str, hazard_id: int | None) -> None:
     """Start a job that is on the server's disk; enter its calculation."""
-    if request.hazard_calculation_id is not None:
-        check_hazard(client, request.hazard_calculation_id)
-    report.phase("Submitting the job")
-    _submitted(
-        client,
-        report,
-        lambda: client.submit_on_server(request.job_on_server, request.hazard_calculation_id),
-        None,
-        known,
-    )
+    if hazard_id is not None:
+        check_hazard(run.client, hazard_id)
+    run.report.phase("Submitting the job")
+    _submitted(run, known, lambda: run.client.submit_on_server(job, hazard_id), None)
 
 
 def _submitted(
-    client: EngineClient,
-    report: Reporter,
-    submit: Callable[[], int],
-    description: str | None,
-    known: Known,
+    run: Run[Any], known: Known, submit: Callable[[], int], description: str | None
 ) -> None:
     """Submit once and enter the id, or raise with all that is known of what may have started."""
+    client, report = run.client, run.report
     newest = client.calculations(limit=1)
     try:
         known.calculation_id = submit()
@@ -303,26 +201,20 @@ def _look(client: EngineClient, description: str | None, newest: int) -> str:
 
 
 def watch_own(
-    client: EngineClient,
-    report: Reporter,
-    request,
-    calculation_id: int,
-    log: LogFile,
-    begin: float,
-    end: float,
+    run: Run[RunRequest], calculation_id: int, log: LogFile, begin: float, end: float
 ) -> str:
     """Follow a calculation that this run started and return its final status.
 
     Returns ``submitted`` at once where the user does not want to wait. Cancel aborts it.
     """
-    if not request.wait:
-        report.info(f"Calculation {calculation_id} goes on; its id brings you back to it.")
+    if not run.request.wait:
+        run.report.info(f"Calculation {calculation_id} goes on; its id brings you back to it.")
         return "submitted"
     identity = Identity()
     try:
-        return watch(client, report, calculation_id, log, begin, end, identity)
+        return watch(run.client, run.report, calculation_id, log, begin, end, identity)
     except Cancelled:
-        raise Cancelled(_abort(client, report, calculation_id, log, identity)) from None
+        raise Cancelled(_abort(run.client, run.report, calculation_id, log, identity)) from None
 
 
 def watch(
@@ -384,7 +276,7 @@ def _abort(
 
 def outcome(
     client: EngineClient, known: Known, status: str, fail_on_failed: bool, log: LogFile
-) -> dict[str, object]:
+) -> Results:
     """Return the outputs of a run, or raise :class:`CalculationFailed` with the engine's reason.
 
     Raises too where the log is not whole, for :func:`naming` to complete.
@@ -399,4 +291,7 @@ def outcome(
         word = error.status
     known.state = f"{word}, but"
     log.check()
-    return {CALCULATION_ID: calculation_id, "STATUS": word, SERVER: client.url}
+    results: Results = {CALCULATION_ID: calculation_id, STATUS: word, SERVER: client.url}
+    if log.path is not None:
+        results[LOG] = str(log.path)
+    return results

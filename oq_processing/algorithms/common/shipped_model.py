@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
     QgsProcessingModelAlgorithm,
     QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
 )
 
-from .base import help_url, tr
+from ...i18n import tr, tr_noop
+from .base import help_url
 from .guard import Guarded
-from .parameters import check_sinks
+from .values import Values
 
 FOLDER = Path(__file__).parents[2] / "models"
-GROUP = "Models"
+GROUP = tr_noop("Models")
 
 
 class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
@@ -37,29 +41,32 @@ class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
         self.complete, _ = self.canExecute()
         return True
 
-    def createInstance(self):
+    def createInstance(self) -> QgsProcessingAlgorithm:
         copy = type(self)(self._path)
         copy.loadVariant(self.toVariant())
         copy.setProvider(self.provider())
         copy.setSourceFilePath(self.sourceFilePath())
         return copy
 
-    def initAlgorithm(self, configuration=None) -> None:
-        # QGIS itself tells of the layers only: numbers and texts could feed no further step
+    def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
+        # QGIS itself declares the layers only: numbers and texts could feed no further step
         declared = {output.name() for output in self.outputDefinitions()}
         for child_id, child in self.childAlgorithms().items():
-            if child.algorithm() is None:
+            step = child.algorithm()
+            if step is None:
                 continue
             for output in child.modelOutputs().values():
                 name = f"{child_id}:{output.name()}"
-                source = child.algorithm().outputDefinition(output.childOutputName())
+                source = step.outputDefinition(output.childOutputName())
                 copy = _copy(source, name, output.description())
                 if copy is not None and name not in declared:
                     self.addOutput(copy)
 
-    def checkParameterValues(self, parameters, context):
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
         # its steps would only refuse them when their turn comes
-        check_sinks(self, parameters, context)
+        Values(self, parameters, context).check_sinks()
         return super().checkParameterValues(parameters, context)
 
     def name(self) -> str:
@@ -81,7 +88,7 @@ class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
         return help_url(self.name())
 
 
-def _copy(source, name: str, title: str) -> QgsProcessingOutputDefinition | None:
+def _copy(source: object, name: str, title: str) -> QgsProcessingOutputDefinition | None:
     for kind in (QgsProcessingOutputNumber, QgsProcessingOutputString):
         if isinstance(source, kind):
             return kind(name, title)

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from qgis.core import (
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterNumber,
-)
+from qgis.core import QgsProcessingParameterDefinition
 
+from ...i18n import tr
 from ...layers import style
-from ...layers.classes import CLASSIFICATIONS
-from .parameters import (
-    advanced,
-    read_flag,
-    read_integer,
-    read_text,
-    read_word,
-    text_parameter,
-    with_help,
-)
+from . import parameters as p
+from .values import Values
 
 STYLE_FIELD = "STYLE_FIELD"
 CLASSIFICATION = "CLASSIFICATION"
@@ -28,71 +17,63 @@ COLOR_RAMP = "COLOR_RAMP"
 INVERT_RAMP = "INVERT_RAMP"
 
 
-def style_parameters(tr) -> list:
+def style_parameters() -> list[QgsProcessingParameterDefinition]:
     """Return the parameters that say how a layer is drawn; all optional."""
-    classification = QgsProcessingParameterEnum(
-        CLASSIFICATION,
-        tr("Classification"),
-        list(CLASSIFICATIONS),
-        optional=True,
-        usesStaticStrings=True,
-    )
-    classes = QgsProcessingParameterNumber(
-        CLASSES, tr("Number of classes"), QgsProcessingParameterNumber.Type.Integer, optional=True
-    )
     return [
-        advanced(
-            text_parameter(
-                STYLE_FIELD,
-                tr("Field to style"),
-                tr("Empty: PGA at the probability nearest to 475 years, or what is usual."),
-            )
+        p.text(
+            STYLE_FIELD,
+            tr("Field to style"),
+            tr("Empty: PGA at the probability nearest to 475 years, or what is usual."),
+            advanced=True,
         ),
-        advanced(
-            with_help(
-                classification,
-                tr(
-                    "standard: the fixed classes that make maps comparable, where there are such. "
-                    "Empty: standard, else what suits the output."
-                ),
-            )
+        p.word(
+            CLASSIFICATION,
+            tr("Classification"),
+            tr(
+                "standard: the fixed classes that make maps comparable, where there are such. "
+                "Empty: standard, else what suits the output."
+            ),
+            style.CLASSIFICATIONS,
+            advanced=True,
         ),
-        advanced(
-            with_help(classes, tr("For all but standard, and where no class limits are given."))
+        p.number(
+            CLASSES,
+            tr("Number of classes"),
+            tr("For all but standard, and where no class limits are given."),
+            advanced=True,
         ),
-        advanced(
-            text_parameter(
-                CLASS_BREAKS,
-                tr("Class limits"),
-                tr("Limits between the classes, for example 0.05 0.1 0.2. The outer are open."),
-            )
+        p.text(
+            CLASS_BREAKS,
+            tr("Class limits"),
+            tr("Limits between the classes, for example 0.05 0.1 0.2. The outer are open."),
+            advanced=True,
         ),
-        advanced(
-            text_parameter(
-                COLOR_RAMP,
-                tr("Colour ramp"),
-                tr("Name of a colour ramp of QGIS: YlOrRd, Viridis, …"),
-            )
+        p.text(
+            COLOR_RAMP,
+            tr("Colour ramp"),
+            tr("Name of a colour ramp of QGIS: YlOrRd, Viridis, …"),
+            advanced=True,
         ),
-        advanced(
-            with_help(
-                QgsProcessingParameterBoolean(INVERT_RAMP, tr("Invert the ramp"), False),
-                tr("Draw high values in the ramp's first colour."),
-            )
+        p.flag(
+            INVERT_RAMP,
+            tr("Invert the ramp"),
+            tr("Draw high values in the ramp's first colour."),
+            False,
+            advanced=True,
         ),
     ]
 
 
-def read_style(algorithm, parameters: dict, context) -> style.StyleChoices:
+def read_style(values: Values) -> style.StyleChoices:
     """Return the style parameters, checked."""
     chosen = style.StyleChoices(
-        field=read_text(algorithm, parameters, STYLE_FIELD, context),
-        classification=read_word(algorithm, parameters, CLASSIFICATION, context, CLASSIFICATIONS),
+        field=values.text(STYLE_FIELD),
+        classification=values.word(CLASSIFICATION, style.CLASSIFICATIONS),
         # a model of 3.22 gives 0 for a number that was left empty
-        classes=read_integer(algorithm, parameters, CLASSES, context) or None,
-        breaks=style.parse_breaks(read_text(algorithm, parameters, CLASS_BREAKS, context)),
-        ramp=read_text(algorithm, parameters, COLOR_RAMP, context),
-        invert=read_flag(algorithm, parameters, INVERT_RAMP, context),
+        classes=values.whole(CLASSES) or None,
+        breaks=style.parse_breaks(values.text(CLASS_BREAKS)),
+        ramp=values.text(COLOR_RAMP),
+        invert=values.flag(INVERT_RAMP),
     )
     style.validate(chosen)
     return chosen

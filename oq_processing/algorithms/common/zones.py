@@ -1,17 +1,26 @@
-"""The user's polygons: kept as they are, and written again with columns of ours beside theirs."""
+"""The user's polygons: kept unchanged, and written with more columns beside their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Callable
 
-from qgis.core import QgsFeatureRequest, QgsFeatureSource, QgsGeometry, QgsWkbTypes
+from qgis.core import (
+    Qgis,
+    QgsFeatureRequest,
+    QgsField,
+    QgsGeometry,
+    QgsProcessingFeatureSource,
+    QgsWkbTypes,
+)
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
 from ... import compat
 from ...compat import is_null
-from ...layers import metadata, sink, style
-from ...layers.column_values import ColumnValues
+from ...layers import style
+from ...layers.publish import publish
+from ...outputs.core.lazy import Array, np
 from ...outputs.core.table import (
     BOOLEAN,
     INTEGER,
@@ -19,17 +28,19 @@ from ...outputs.core.table import (
     TEXT,
     Block,
     Column,
-    Style,
     Table,
     rows_per_block,
 )
-from .parameters import InvalidParameter
-from .reporter import Reporter
+from . import parameters as p
+from .run import Run
+from .values import InvalidParameter, Values
 
 ZONES = "ZONES"
 
-POINTS_WANTED = (QgsWkbTypes.GeometryType.PointGeometry, "point", "points")
-POLYGONS_WANTED = (QgsWkbTypes.GeometryType.PolygonGeometry, "polygon", "polygons")
+_KINDS = {
+    "point": QgsWkbTypes.GeometryType.PointGeometry,
+    "polygon": QgsWkbTypes.GeometryType.PolygonGeometry,
+}
 
 
 @dataclass(frozen=True)
@@ -37,20 +48,20 @@ class Zone:
     """A polygon of the user with its attributes."""
 
     geometry: QgsGeometry
-    attributes: list
+    attributes: list[Any]
 
 
-def read_layer(algorithm, parameters: dict, name: str, context, wanted) -> QgsFeatureSource:
+def read_layer(values: Values, name: str, kind: str) -> QgsProcessingFeatureSource:
     """Return the layer of a parameter; raises :class:`InvalidParameter` if it is not as wanted.
 
-    ``wanted`` is POINTS_WANTED or POLYGONS_WANTED.
+    ``kind`` is point or polygon.
     """
-    kind, what, several = wanted
-    source = algorithm.parameterAsSource(parameters, name, context)
+    parameters = values.parameters
+    source = values.algorithm.parameterAsSource(parameters, name, values.context)
     if source is None:
-        raise InvalidParameter(f"{name} is no {what} layer: {parameters.get(name)}.")
-    if QgsWkbTypes.geometryType(source.wkbType()) != kind:
-        raise InvalidParameter(f"{name} must hold {several}; {source.sourceName()} does not.")
+        raise InvalidParameter(f"{name} is no {kind} layer: {parameters.get(name)}.")
+    if QgsWkbTypes.geometryType(source.wkbType()) != _KINDS[kind]:
+        raise InvalidParameter(f"{name} must hold {kind}s; {source.sourceName()} does not.")
     if not source.sourceCrs().isValid():
         raise InvalidParameter(f"{name} has no coordinate system: {source.sourceName()}.")
     # QGIS's own check throws through a loop of Python at an invalid or empty geometry, and crashes
@@ -59,7 +70,7 @@ def read_layer(algorithm, parameters: dict, name: str, context, wanted) -> QgsFe
     return source
 
 
-def read_zones(source: QgsFeatureSource) -> list[Zone]:
+def read_zones(source: QgsProcessingFeatureSource) -> list[Zone]:
     """Return all polygons with their attributes."""
     return [Zone(QgsGeometry(f.geometry()), f.attributes()) for f in source.getFeatures()]
 
@@ -69,7 +80,7 @@ class OwnColumns:
     """The fields of the zones as columns, and how their attributes become values of such."""
 
     columns: tuple[Column, ...]
-    readers: tuple
+    readers: tuple[tuple[int, Callable[[Any], object]], ...]
 
     def beside(self, columns: Sequence[Column]) -> tuple[Column, ...]:
         """Return ``columns`` with names that no field of the zones has; those get a number."""
@@ -84,14 +95,12 @@ class OwnColumns:
             found.append(replace(column, name=unique))
         return tuple(found)
 
-    def blocks(self, zones: Sequence[Zone], values: Sequence) -> Iterator[Block]:
+    def blocks(self, zones: Sequence[Zone], values: Sequence[Array]) -> Iterator[Block]:
         """Yield the zones with ``values``, one array of as many rows for each further column."""
-        import numpy as np
-
         size = rows_per_block(len(self.columns) + len(values))
         for start in range(0, len(zones), size):
             part = zones[start : start + size]
-            arrays = []
+            arrays: list[Array] = []
             for position, convert in self.readers:
                 array = np.empty(len(part), dtype=object)
                 array[:] = [_converted(zone.attributes[position], convert) for zone in part]
@@ -100,7 +109,7 @@ class OwnColumns:
             yield Block(tuple(arrays), wkb=[_multi(zone.geometry) for zone in part])
 
 
-def own_columns(source: QgsFeatureSource) -> OwnColumns:
+def own_columns(source: QgsProcessingFeatureSource) -> OwnColumns:
     """Return the fields of the zones, all but ``fid``."""
     columns, readers = [], []
     for i, field in enumerate(source.fields()):
@@ -112,58 +121,24 @@ def own_columns(source: QgsFeatureSource) -> OwnColumns:
     return OwnColumns(tuple(columns), tuple(readers))
 
 
-@dataclass(frozen=True)
-class ZoneLayer:
-    """A table of zones on its way to a sink: drawn by ``style``, ``choices`` laid over it."""
-
-    table: Table
-    style: Style
-    choices: style.StyleChoices
-    source: QgsFeatureSource
-
-
 def write_zones(
-    algorithm, parameters: dict, name: str, context, report: Reporter, layer: ZoneLayer
+    run: Run[Any],
+    table: Table,
+    drawing: style.Drawing | None,
+    source: QgsProcessingFeatureSource,
 ) -> str:
-    """Write zones in their own coordinate system, styled, and return the layer's id or source.
+    """Write zones in their own coordinate system; return the layer's id or source.
 
     Progress goes from 80 to 100 %.
     """
-    collected = ColumnValues(layer.table, layer.style.field)
-
-    def finish(written, first: int) -> None:
-        metadata.describe(written, layer.table, first)
-        column = layer.table.column(layer.style.field)
-        values = collected.array()
-        style.apply(written, first, layer.table, column, layer.style, values, layer.choices)
-        for problem in (style.store(written), metadata.store(written)):
-            if problem:
-                report.warn(problem)
-
-    def progress(share: float) -> None:
-        report.wait.check()
-        report.progress(80 + 20 * share)
-
-    written = sink.write(
-        algorithm,
-        parameters,
-        name,
-        context,
-        collected.table,
-        finish,
-        progress,
-        QgsWkbTypes.multiType(QgsWkbTypes.flatType(layer.source.wkbType())),
-        layer.source.sourceCrs(),
+    kind: Qgis.WkbType = QgsWkbTypes.multiType(QgsWkbTypes.flatType(source.wkbType()))
+    target = run.values.target(p.OUTPUT)
+    return publish(
+        target, table, run.report, (80, 100), drawing, wkb_type=kind, crs=source.sourceCrs()
     )
-    for sentence in written.renamed:
-        report.warn(sentence)
-    if context.willLoadLayerOnCompletion(written.destination):
-        details = context.layerToLoadOnCompletionDetails(written.destination)
-        details.name = layer.table.title
-    return written.destination
 
 
-def _converted(value, convert):
+def _converted(value: Any, convert: Callable[[Any], object]) -> object:
     return None if is_null(value) else convert(value)
 
 
@@ -171,13 +146,14 @@ def _multi(geometry: QgsGeometry) -> bytes:
     if geometry.isNull():
         return QgsGeometry.fromWkt("MultiPolygon EMPTY").asWkb().data()
     copy = QgsGeometry(geometry)
-    copy.get().dropZValue()
-    copy.get().dropMValue()
+    shape = copy.get()
+    shape.dropZValue()
+    shape.dropMValue()
     copy.convertToMultiType()
     return copy.asWkb().data()
 
 
-def _type_of(field):
+def _type_of(field: QgsField) -> tuple[str, Callable[[Any], object]]:
     """Return the column type of a zone's field, and how its values become such."""
     if field.type() == compat.BOOL:
         return BOOLEAN, bool
@@ -186,7 +162,7 @@ def _type_of(field):
     return (REAL, float) if field.isNumeric() else (TEXT, _text)
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     if isinstance(value, (QDate, QDateTime, QTime)):
-        return value.toString(Qt.DateFormat.ISODate)
+        return str(value.toString(Qt.DateFormat.ISODate))
     return str(value)
