@@ -141,8 +141,8 @@ class LoadOutputAsLayer(BaseAlgorithm[LoadRequest]):
                 span = (50 + share * i, 50 + share * (i + 1))
                 results[name] = _write(run, name, part, drawing, span)
         # only cells have a size: a raster of anything else must not be made of a number of ours
-        if "cell_size" in table.provenance:
-            results[CELL_WIDTH], results[CELL_HEIGHT] = table.provenance["cell_size"]
+        if table.cell_size:
+            results[CELL_WIDTH], results[CELL_HEIGHT] = table.cell_size
         return results
 
 

@@ -19,7 +19,7 @@ from ..i18n import tr, tr_noop
 from ..layers import metadata, renderer, style
 from ..outputs.core.lazy import Array, np
 from ..outputs.core.palettes import ground_motion_style
-from ..outputs.core.table import INTEGER, REAL, TEXT, Column, Style, Table
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, ColumnType, Style, Table
 from .common import parameters as p
 from .common.base import BaseAlgorithm, Outputs, Parameters
 from .common.run import Results, Run
@@ -130,7 +130,8 @@ def _columns(fields: list[QgsField], described: list[dict[str, Any]]) -> tuple[C
     columns = []
     for field, meaning in zip(fields, described):
         plain = {k: v for k, v in meaning.items() if k not in ("name", "type")}
-        columns.append(Column(field.name(), meaning.get("type") or _type(field), **plain))
+        type_ = next((t for t in ColumnType if t == meaning.get("type")), _type(field))
+        columns.append(Column(field.name(), type_, **plain))
     return tuple(columns)
 
 
@@ -141,7 +142,7 @@ def _usual_style(column: Column, crowded: bool) -> Style:
     return usual
 
 
-def _type(field: QgsField) -> str:
+def _type(field: QgsField) -> ColumnType:
     if not field.isNumeric():
         return TEXT
     return INTEGER if field.type() in compat.INTEGERS else REAL

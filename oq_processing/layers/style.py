@@ -9,7 +9,7 @@ from qgis.core import QgsColorRamp, QgsExpression, QgsStyle, QgsVectorLayer
 
 from .. import compat
 from ..engine.errors import InvalidChoice
-from ..outputs.core.table import INTEGER, REAL, Column, Style, Table
+from ..outputs.core.table import Column, Style, Table
 
 CLASSIFICATIONS = ("standard", "logarithmic", "equal-interval", "quantile", "jenks", "pretty")
 STYLE_NAME = "OpenQuake"  # a GeoPackage holds 30 characters
@@ -45,16 +45,14 @@ class Drawing:
 def merged(table: Table, choices: StyleChoices) -> Drawing | None:
     """Return how a table is drawn; None for one that is not.
 
-    The only place where the drawn column, its classes and colours are decided. Raises
-    :class:`InvalidChoice` for a field that the table does not have.
+    :meth:`Table.drawn_by` decides the column; its classes and colours are decided here and nowhere
+    else. Raises :class:`InvalidChoice` for a field that the table does not have.
     """
-    if choices.field:
-        column = _chosen(table, choices.field)
-    elif table.style is not None:
-        column = table.column(table.style.field)
-    else:
+    table = table.drawn_by(choices.field)
+    own = table.style
+    if own is None:
         return None
-    own = _style_of(column, table.style)
+    column = table.column(own.field)
     classification = choices.classification or own.classification
     breaks = choices.breaks or own.breaks
     if classification == "standard" and not breaks:
@@ -76,29 +74,6 @@ def merged(table: Table, choices: StyleChoices) -> Drawing | None:
 def field_of(drawing: Drawing | None) -> str:
     """Return the name of the field that is drawn, "" for none."""
     return drawing.column.name if drawing else ""
-
-
-def _chosen(table: Table, field: str) -> Column:
-    names = {c.name.lower(): c for c in table.columns}
-    column = names.get(field.strip().lower())
-    if column is None:
-        raise InvalidChoice(
-            f"There is no field “{field}” to style; there are: "
-            f"{', '.join(c.name for c in table.columns)}."
-        )
-    return column
-
-
-def _style_of(column: Column, usual: Style | None) -> Style:
-    """Return the table's style, or for another column nothing but its ramp and what is on top."""
-    if usual is None:
-        return Style(column.name)
-    if usual.field == column.name:
-        return usual
-    on_top = usual.order_by
-    if on_top == usual.field and column.type in (INTEGER, REAL):
-        on_top = column.name
-    return Style(column.name, ramp=usual.ramp, order_by=on_top)
 
 
 def validate(choices: StyleChoices) -> None:

@@ -104,7 +104,9 @@ def test_without_geometry(exposure):
     table = exposure(Choices(geometry="none"))
     assert table.geometry == NONE
     assert next(table.blocks()).xy is None
-    with pytest.raises(InvalidChoice, match="auto, point or none"):
+    with pytest.raises(
+        InvalidChoice, match=r"Risk can be loaded with GEOMETRY auto, point, line or none\."
+    ):
         exposure(Choices(geometry="polygon"))
     with pytest.raises(InvalidChoice, match="LONG_FORMAT"):
         exposure(Choices(long_format=True))

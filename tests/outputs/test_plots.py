@@ -195,6 +195,52 @@ def test_units_do_not_share_an_axis(hazard_source, sites):
         plots.read(source, Choices(imt="PGA,PGV"), Place())
 
 
+@pytest.fixture
+def of_a_year(hazard_source, sites):
+    """A function that plots hazard of one site in one year, of so many realizations."""
+
+    def plot(output, realizations=1, **choices):
+        parameters = {
+            "hazard_imtls": {"PGA": [0.1, 0.9]},
+            "poes": [0.1, 0.02],
+            "investigation_time": 1.0,
+            "individual_rlzs": True,
+        }
+        kinds = ["mean", *(f"rlz-{i}" for i in range(realizations))]
+        source = hazard_source(parameters, {}, {5: sites([1.0], [2.0])}, realizations)
+        for kind in kinds:
+            member = f"rlz-{int(kind[4:]):03d}" if kind.startswith("rlz-") else kind
+            for what in ("hmaps", "hcurves"):
+                key = (5, what, ("imt", "PGA"), ("kind", kind), ("site_id", "0"))
+                source.client.extracts[key] = {member: np.full((1, 1, 2), 0.5, "f4")}
+        every = {f"rlz-{i:03d}": np.full((1, 1, 2), 0.5, "f4") for i in range(realizations)}
+        key = (5, "hmaps", ("imt", "PGA"), ("kind", "rlzs"), ("site_id", "0"))
+        source.client.extracts[key] = every
+        vars(source)["output"] = type(source.output)(7, output, "Hazard", ("csv",))
+        return plots.read(source, Choices(**choices), Place())
+
+    return plot
+
+
+def test_one_year_is_one_year(of_a_year):
+    spectra = of_a_year("uhs")
+    assert labels(spectra.series) == ["9.49-year (10% in 1 year)", "49-year (2% in 1 year)"]
+    one = of_a_year("uhs", poe="10%")
+    assert one.title == "9.49-year mean uniform hazard spectrum (10% in 1 year), site 0 (1, 2)"
+    curve = of_a_year("hcurves")
+    assert curve.y.title == "Probability of exceedance in 1 year"
+    assert [c.label for c in curve.table.columns][-1] == "Probability of exceedance in 1 year"
+
+
+@pytest.mark.parametrize(("realizations", "groups"), [(20, 2), (21, 1)])
+def test_spectra_of_many_realizations_are_of_one_probability(of_a_year, realizations, groups):
+    kinds = f"rlz-0..{realizations - 2}"  # and the engine's own mean
+    plot = of_a_year("uhs", realizations, kind=kinds)
+    assert len(plot.series) == groups * realizations
+    note = "Plotted: 49-year (2% in 1 year); others by POE."
+    assert plot.notes == (() if groups == 2 else (note,))
+
+
 # --- loss exceedance, against the engine's own CSV
 
 
@@ -542,7 +588,7 @@ def test_sites_of_a_disaggregation(risk):
 
 def test_what_cannot_be_plotted(risk):
     text = csv_file("a,b", "1,2")
-    with pytest.raises(InvalidChoice, match=r"Risk \(events\) cannot be plotted; only: hcurves"):
+    with pytest.raises(InvalidChoice, match=r"Risk \(events\) cannot be plotted; only: .*hcurves"):
         risk("events", {"events_5.csv": text})
     with pytest.raises(InvalidChoice, match="is not by site; leave SITE and SITE_ID empty"):
         risk("aggrisk", TOTALS, Place(site_id="1"))

@@ -18,7 +18,7 @@ from ...compat import is_null
 from ...engine.errors import InvalidChoice
 from ...layers import metadata
 from ...outputs.core.choices import split_list
-from ...outputs.core.quantities import kind_label
+from ...outputs.core.kinds import kind_label
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from ...outputs.core.table import (
     TEXT,
     Block,
     Column,
+    ColumnType,
     Table,
     rows_per_block,
 )
@@ -153,7 +154,7 @@ def _multi(geometry: QgsGeometry) -> bytes:
     return copy.asWkb().data()
 
 
-def _type_of(field: QgsField) -> tuple[str, Callable[[Any], object]]:
+def _type_of(field: QgsField) -> tuple[ColumnType, Callable[[Any], object]]:
     """Return the column type of a zone's field, and how its values become such."""
     if field.type() == compat.BOOL:
         return BOOLEAN, bool

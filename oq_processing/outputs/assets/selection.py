@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..core.choices import Choices, listed, split_list
-from ..core.quantities import kind_label
+from ..core.choices import Choices
+from ..core.kinds import kind_label
+from ..core.lazy import Array
+from ..core.patterns import Filter, read_filter
 from ..core.source import Source
 from ..core.table import (
     INTEGER,
@@ -29,9 +31,7 @@ from ..core.table import (
     point_array,
     rows_per_block,
 )
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.wording import listed
 
 CHOICES = ("TAXONOMY", "TAG_FILTER", "AGGREGATE_BY_SITE")
 """The choices that :func:`chosen_assets` honours."""
@@ -43,9 +43,6 @@ _ASSET_IDS = ("asset_id", "id")
 _IN_MEMORY = 256 * 1024**2  # bytes; larger sums are kept in a file
 _LOG_RECORDS = 100  # at the beginning of a log, where the exposure is read
 _REMEMBERED = 100_000  # values of a tag whose match is kept
-
-Filter = dict[str, "tuple[str, ...]"]
-"""Patterns of values by tag; an asset is taken where each tag matches one of its patterns."""
 
 
 def chosen_assets(table: Table, choices: Choices) -> Table:
@@ -77,43 +74,6 @@ def largest_on_top(table: Table, rows: str = "rows", summable: bool = False) -> 
         shared += " “Sum assets at the same place” (AGGREGATE_BY_SITE) makes one row of each place."
     order = table.style.order_by or table.style.field
     return replace(table, style=replace(table.style, order_by=order), shared=shared)
-
-
-def read_filter(taxonomy: str, tag_filter: str) -> list[Filter]:
-    """Return what TAXONOMY and TAG_FILTER ask for; an asset must meet all of it.
-
-    TAXONOMY lists values of the tag ``taxonomy``: ``RM*, W``. TAG_FILTER is
-    ``NAME_1=Bagmati, Gandaki; TAXONOMY=RM*``: tags between semicolons, the values of each between
-    commas outside parentheses. ``*`` stands for any text, also for a comma in a value. Raises
-    :class:`InvalidChoice` for what cannot be read so.
-    """
-    found: list[Filter] = []
-    if taxonomy.strip():
-        found.append({"taxonomy": _patterns("TAXONOMY", taxonomy, "RM*, W")})
-    if tag_filter.strip():
-        tags: Filter = {}
-        example = "NAME_1=Bagmati, Gandaki; taxonomy=RM*"
-        for part in re.findall(r"(?:[^;()]|\([^()]*\))+", tag_filter):
-            if not part.strip():
-                continue
-            name, equals, values = part.partition("=")
-            if not equals or not name.strip():
-                raise InvalidChoice(
-                    f"“{part.strip()}” is no tag with its values; write {example} (TAG_FILTER)."
-                )
-            key = name.strip().lower()
-            tags[key] = tags.get(key, ()) + _patterns("TAG_FILTER", values, example)
-        if not tags:
-            raise InvalidChoice(f"“{tag_filter.strip()}” names no tag; write {example}.")
-        found.append(tags)
-    return found
-
-
-def _patterns(parameter: str, text: str, example: str) -> tuple[str, ...]:
-    patterns = tuple(split_list(text))
-    if not patterns:
-        raise InvalidChoice(f"“{text.strip()}” names no value; write {example} ({parameter}).")
-    return patterns
 
 
 class _Tag:

@@ -8,11 +8,12 @@ from typing import Any
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
-from ..core.choices import Choices, listed, match_kinds, match_names
+from ..core.choices import Choices, match_names
 from ..core.csv_export import CsvFile, csv_files
-from ..core.quantities import kind_label, loss_words, years
+from ..core.kinds import choose_kinds, kind_label
 from ..core.source import Source
 from ..core.table import REAL, TEXT, Column, Table, small_table
+from ..core.wording import listed, loss_words, years
 from ..readers.aggregates import Units, split_name
 from ..readers.losses import NO_DAMAGE, STATE_COLORS, of_rank, when
 from .plot import BARS, Axis, Place, Plot, PlotType, Series, subtitle
@@ -101,14 +102,14 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
 def _kinds(read: _Rows, choices: Choices) -> tuple[_Rows, list[str]]:
     """Return the rows of the chosen statistics or realizations, and their names."""
     if "stat" in read.names:
-        kinds = match_kinds(choices.kind, read.distinct("stat"), [])
+        kinds = choose_kinds(choices.kind, read.distinct("stat"))
         return read.where("stat", kinds), kinds
     if "rlz_id" in read.names:
         # all of them where none was chosen: thin, beside the engine's mean
         numbers = sorted(int(n) for n in read.distinct("rlz_id"))
-        kinds = match_kinds(choices.kind or "rlzs", [], numbers)
+        kinds = choose_kinds(choices.kind or "rlzs", [f"rlz-{n}" for n in numbers])
         return read.where("rlz_id", [int(kind[4:]) for kind in kinds]), kinds
-    return read, match_kinds(choices.kind, [], [0])
+    return read, choose_kinds(choices.kind, ["rlz-0"])
 
 
 def _loss_types(read: _Rows, choices: Choices) -> tuple[_Rows, list[str]]:
@@ -345,7 +346,7 @@ def _whose(read: _Rows, choices: Choices, place: Place) -> str:
 def _kind_of_totals(read: _Rows, choices: Choices) -> tuple[_Rows, list[str]]:
     if "rlz_id" in read.names:
         numbers = sorted(int(n) for n in read.distinct("rlz_id"))
-        kinds = match_kinds(choices.kind, [], numbers)
+        kinds = choose_kinds(choices.kind, [f"rlz-{n}" for n in numbers])
         return read.where("rlz_id", [int(kind[4:]) for kind in kinds]), kinds
     return _kinds(read, choices)
 
@@ -404,11 +405,7 @@ def asset_loss_curves(source: Source, choices: Choices, place: Place) -> Plot:
     if not place.asset_id:
         raise InvalidChoice(f"{source.output.name} are of single assets; choose one by ASSET_ID.")
     by_kind = {_kind_of(file): file for file in csv_files(source)}
-    statistics = sorted(
-        (kind for kind in by_kind if not kind.startswith("rlz-")), key=lambda k: k != "mean"
-    )
-    numbers = sorted(int(kind[4:]) for kind in by_kind if kind.startswith("rlz-"))
-    kinds = match_kinds(choices.kind, statistics, numbers)
+    kinds = choose_kinds(choices.kind, by_kind)
     rows = [(kind, *row) for kind in kinds for row in _rows_of(by_kind[kind], place.asset_id)]
     if not rows:
         raise InvalidChoice(

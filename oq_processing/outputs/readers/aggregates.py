@@ -10,15 +10,18 @@ from functools import partial
 from itertools import islice
 
 from ...engine.errors import InvalidChoice
-from ..assets.selection import of_tags, read_filter
-from ..core.choices import Choices, listed, match_kinds, match_names, split_list
+from ..assets.selection import of_tags
+from ..core.choices import Choices, match_names, split_list
+from ..core.columns import MEMBER
 from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..core.kinds import choose_kinds, kind_label
 from ..core.output_type import OutputType
-from ..core.quantities import PEOPLE, kind_label, loss_words, years
+from ..core.patterns import read_filter
+from ..core.quantities import PEOPLE
 from ..core.source import Source
 from ..core.table import INTEGER, NONE, REAL, TEXT, Block, Column, Table, rows_per_block
+from ..core.wording import listed, loss_words, years
 from .exposure import cost_units, empty_note, loss_unit, tag_column
-from .general import MEMBER
 from .losses import NO_DAMAGE, damage_states, when
 
 TOTAL = "total"
@@ -147,7 +150,6 @@ def _blocks(
     positions: Sequence[int],
     with_member: bool,
 ) -> Iterator[Block]:
-    import numpy as np
 
     size = rows_per_block(len(columns))
     for part in taken:
@@ -155,7 +157,7 @@ def _blocks(
         rows = part.read()
         while chunk := list(islice(rows, size)):
             cells = zip(*([*before, *(row[i] for i in positions)] for row in chunk))
-            yield Block(tuple(to_array(np, c.type, column) for c, column in zip(columns, cells)))
+            yield Block(tuple(to_array(c.type, column) for c, column in zip(columns, cells)))
 
 
 def _before(source: Source, taken: Sequence[Taken]) -> str:
@@ -236,7 +238,7 @@ def take(source: Source, file: CsvFile, choices: Choices, default_kind: bool = F
     """Return what is chosen of a scanned file.
 
     Nothing chosen is everything, but for the kind where ``default_kind`` asks for one: the mean, or
-    what :func:`match_kinds` takes instead. Raises :class:`InvalidChoice`.
+    what :func:`choose_kinds` takes instead. Raises :class:`InvalidChoice`.
     """
     tags = tags_of(source, file)
     header = file.header
@@ -284,14 +286,14 @@ def _kinds(
         statistics = sorted(texts["stat"], key=lambda kind: kind != "mean")
         if not wanted and not default:
             return statistics, {}
-        found = match_kinds(wanted, statistics, [])
+        found = choose_kinds(wanted, statistics)
         return found, {"stat": found}
     if "rlz_id" in texts:
         known = {f"rlz-{int(text)}": text for text in texts["rlz_id"]}
         if not wanted and not default:
             return list(known), {}
         try:
-            found = match_kinds(wanted, [], sorted(int(text) for text in texts["rlz_id"]))
+            found = choose_kinds(wanted, list(known))
         except InvalidChoice as error:
             stats = f"{source.output.type}-stats"
             hint = f" Statistics are in {stats}." if stats in OUTPUTS else ""
@@ -299,9 +301,9 @@ def _kinds(
         return found, {"rlz_id": [known[kind] for kind in found]}
     if source.output.type in (*RISK, *CURVES):
         # one realization has no column for it
-        return match_kinds(wanted, [], [0]), {}
+        return choose_kinds(wanted, ["rlz-0"]), {}
     if wanted:
-        match_kinds(wanted, ["mean"], [])
+        choose_kinds(wanted, ["mean"])
     return ["mean"] if source.output.type == "avg_losses_by" else [], {}
 
 
@@ -618,7 +620,7 @@ _BY_TAG = (*RISK, *CURVES, "avg_losses_by", "aggexp_tags", "mmi_tags")
 OUTPUTS = {
     kind: OutputType(
         read=read_aggregates,
-        geometry="table",
+        geometries=(NONE,),
         choices=(
             *_ABOUT[kind.replace("-stats", "")][0].split(),
             "MEMBER",

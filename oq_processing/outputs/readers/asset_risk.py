@@ -13,23 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ..assets.selection import CHOICES, chosen_assets, largest_on_top
-from ..core.choices import (
-    Choices,
-    any_poes,
-    listed,
-    match_kinds,
-    match_names,
-    match_poes,
-    nearest_475,
-)
-from ..core.csv_export import CsvFile, csv_files, file_kind, to_array
+from ..core.choices import Choices, any_poes, match_names, match_poes, nearest_475
+from ..core.csv_export import CsvFile, csv_files, to_array
+from ..core.kinds import choose_kinds, kind_label
+from ..core.lazy import Array
 from ..core.npz import Npz
 from ..core.output_type import OutputType
-from ..core.quantities import ANNUAL_RUN, kind_label, loss_words, return_period, years
+from ..core.quantities import ANNUAL_RUN, return_period
 from ..core.source import Source
 from ..core.table import (
     INTEGER,
@@ -44,6 +38,7 @@ from ..core.table import (
     Table,
     rows_per_block,
 )
+from ..core.wording import listed, loss_words, years
 from .exposure import (
     EXPOSURE_RAMP,
     Assets,
@@ -56,9 +51,6 @@ from .exposure import (
     read_assets,
     value_column,
 )
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 BCR, ORIGINAL, RETROFITTED = "bcr", "annual_loss_orig", "annual_loss_retro"
 COST = "retrofitted"
@@ -284,7 +276,7 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
         )
     computed = [float(p) for p in source.oqparam.get("conditional_loss_poes") or ()]
     poes = any_poes(choices.poe, computed, source.risk_time)
-    by_kind = {file_kind(file): file for file in csv_files(source)}
+    by_kind = {file.kind: file for file in csv_files(source)}
     files = {kind: by_kind[kind] for kind in _kinds(choices.kind, list(by_kind))}
     if as_map:
         return _loss_at_poes(source, choices, poes, files, list(by_kind))
@@ -377,7 +369,6 @@ def _rows(file: CsvFile) -> Iterator[list[str]]:
 
 
 def _curve_blocks(curves: _Curves, columns: Sequence[Column], several: bool) -> Iterator[Block]:
-    import numpy as np
 
     size = rows_per_block(len(columns))
     for kind, file in curves.files.items():
@@ -386,7 +377,7 @@ def _curve_blocks(curves: _Curves, columns: Sequence[Column], several: bool) -> 
             cells = list(zip(*chunk))
             if several:
                 cells.insert(0, (kind,) * len(chunk))
-            yield Block(tuple(to_array(np, c.type, column) for c, column in zip(columns, cells)))
+            yield Block(tuple(to_array(c.type, column) for c, column in zip(columns, cells)))
 
 
 def _loss_at_poes(
@@ -570,10 +561,7 @@ def _kind_of(member: str) -> str:
 
 def _kinds(text: str, names: Sequence[str]) -> list[str]:
     """Return the chosen ones of statistics and realizations; the mean comes first."""
-    statistics = [name for name in names if not name.startswith("rlz-")]
-    statistics.sort(key=lambda name: name != "mean")
-    realizations = sorted(int(name[4:]) for name in names if name.startswith("rlz-"))
-    return match_kinds(text, statistics, realizations)
+    return choose_kinds(text, names)
 
 
 def _of_kind(column: Column, kind: str, chosen: Sequence[str], there_are: Sequence[str]) -> Column:
@@ -609,7 +597,7 @@ OUTPUTS = {
         ("bcr-stats", "bcr-rlzs"),
         OutputType(
             read=read_bcr,
-            geometry="point",
+            geometries=(POINT,),
             choices=("KIND", *CHOICES),
             about="Benefit-cost ratio of retrofitting each asset, with its losses.",
         ),
@@ -618,7 +606,7 @@ OUTPUTS = {
         ("loss_maps-stats", "loss_maps-rlzs"),
         OutputType(
             read=read_loss_maps,
-            geometry="point",
+            geometries=(POINT,),
             choices=("KIND", "LOSS_TYPE", "POE", *CHOICES),
             about="Loss of each asset with a given probability of exceedance.",
         ),
@@ -627,14 +615,14 @@ OUTPUTS = {
         ("loss_curves-stats", "loss_curves-rlzs"),
         OutputType(
             read=read_loss_curves,
-            geometry="table, point",
+            geometries=(NONE, POINT),
             choices=("KIND", "LOSS_TYPE", "POE", *CHOICES),
             about="Loss curve of each asset; with POE, a map of the loss at that probability.",
         ),
     ),
     "asset_risk": OutputType(
         read=read_asset_risk,
-        geometry="point",
+        geometries=(POINT,),
         choices=CHOICES,
         about="Exposure of each asset with its risk from each of several perils.",
     ),

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidChoice
-from ..assets.selection import read_filter
-from ..core.choices import Choices, listed
+from ..core.choices import Choices
 from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.patterns import read_filter
 from ..core.source import Source
 from ..core.table import MAX_COLUMNS, Column, Style
+from ..core.wording import listed
 from .aggregates import (
     CURVES,
     RISK,

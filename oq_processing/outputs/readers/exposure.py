@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..assets import selection
-from ..core.choices import Choices, listed
+from ..core.choices import Choices
+from ..core.lazy import Array
 from ..core.output_type import OutputType
-from ..core.quantities import PEOPLE, loss_words
+from ..core.quantities import PEOPLE
 from ..core.source import Source
 from ..core.table import (
     LINE,
@@ -31,9 +31,7 @@ from ..core.table import (
     point_array,
     rows_per_block,
 )
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.wording import listed, loss_words
 
 TAGS_OF_ENDS = ("start_node", "end_node")
 """The tags of an edge of a network that name the nodes it joins."""
@@ -378,7 +376,7 @@ def _units_in(path: Path) -> dict[str, str]:
 OUTPUTS = {
     "exposure": OutputType(
         read=read_exposure,
-        geometry="point, line",
+        geometries=(POINT, LINE),
         choices=selection.CHOICES,
         about="Values, occupants and tags of each asset.",
     )

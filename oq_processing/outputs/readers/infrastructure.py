@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ..assets.selection import chosen_assets
-from ..core.choices import Choices, listed
+from ..core.choices import Choices
 from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..core.lazy import Array
 from ..core.output_type import OutputType
 from ..core.palettes import PROBABILITY_RAMP, STANDARD_PROBABILITY
 from ..core.source import Source
 from ..core.table import LINE, NONE, POINT, REAL, TEXT, Block, Column, Style, Table, rows_per_block
+from ..core.wording import listed
 from . import general
 from .exposure import (
     TAGS_OF_ENDS,
@@ -31,9 +32,6 @@ from .exposure import (
     read_assets,
     with_lines,
 )
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 _MEASURES = {
     "EL": "efficiency loss",
@@ -134,14 +132,14 @@ def _node_blocks(
         place = np.array([row_of.get(row[0], -1) for row in chunk])
         known = place >= 0
         picked = Assets(assets.array[place[known]], assets.tags)
-        values: list[Array] = [to_array(np, TEXT, tuple(row[0] for row in chunk))]
+        values: list[Array] = [to_array(TEXT, tuple(row[0] for row in chunk))]
         for field in fields[1:]:
             cells = picked.cells(field)
             missing = None if cells.dtype == object else np.nan
             values.append(np.full(len(chunk), missing, dtype=cells.dtype))
             values[-1][known] = cells
         for i, column in enumerate(columns, 1):
-            values.append(to_array(np, column.type, tuple(row[i] for row in chunk)))
+            values.append(to_array(column.type, tuple(row[i] for row in chunk)))
         xy = None
         if points:
             xy = np.full((len(chunk), 2), np.nan)
@@ -170,7 +168,7 @@ OUTPUTS = {
         ("infra-node_el", "infra-taz_cl", "infra-dem_cl"),
         OutputType(
             read=read_nodes,
-            geometry="point, line",
+            geometries=(POINT, LINE),
             choices=("TAXONOMY", "TAG_FILTER"),
             about="Connectivity or efficiency that nodes of a network lose; its edges as lines.",
         ),
@@ -185,7 +183,7 @@ OUTPUTS = {
         ),
         OutputType(
             read=read_tables,
-            geometry="table",
+            geometries=(NONE,),
             choices=("MEMBER",),
             about="Connectivity or efficiency that a whole network loses, by event or as the mean.",
         ),

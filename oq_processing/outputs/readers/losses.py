@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from ...engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..assets.selection import CHOICES, chosen_assets, left_out_note
-from ..core.choices import Choices, match_kinds, match_names
+from ..core.choices import Choices, match_names
 from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..core.kinds import choose_kinds, kind_label
+from ..core.lazy import Array
 from ..core.output_type import OutputType
 from ..core.palettes import LOSS_RAMP
-from ..core.quantities import ANNUAL_RUN, PEOPLE, holds_time, kind_label, loss_words, years
+from ..core.quantities import ANNUAL_RUN, PEOPLE, holds_time
 from ..core.source import Source
 from ..core.table import (
     MAX_COLUMNS,
@@ -25,15 +27,14 @@ from ..core.table import (
     TEXT,
     Block,
     Column,
+    ColumnType,
     Style,
     Table,
     point_array,
     rows_per_block,
 )
+from ..core.wording import loss_words, years
 from .exposure import check_point_or_table, cost_units, empty_note, loss_unit
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 NO_DAMAGE = "no_damage"
 STATE_COLORS = ("#a8bda0", "#ffe14d", "#f28e1c", "#d7191c", "#6a0f4f")
@@ -229,16 +230,15 @@ def _csv_members(source: Source) -> _Members:
 
 
 def _csv_blocks(file: CsvFile, positions: Sequence[int], size: int) -> Iterator[list[Array]]:
-    import numpy as np
 
     types = _types(file.header)
     rows = file.read()
     while chunk := list(islice(rows, size)):
         cells = list(zip(*chunk))
-        yield [to_array(np, types[position], cells[position]) for position in positions]
+        yield [to_array(types[position], cells[position]) for position in positions]
 
 
-def _types(header: Sequence[str]) -> list[str]:
+def _types(header: Sequence[str]) -> list[ColumnType]:
     """Return the types of the columns: ids, tags and modal damage states are text."""
     place = header.index("lon") if "lon" in header else len(header)
     return [TEXT if i < place or name.startswith(_MODAL) else REAL for i, name in enumerate(header)]
@@ -252,10 +252,7 @@ def _parts(
     without: str = "",
 ) -> list[_Part]:
     """Return what was chosen of the members, described, ``without`` one damage state."""
-    statistics = [kind for kind in members if not kind.startswith("rlz-")]
-    statistics.sort(key=lambda kind: kind != "mean")  # what is usual comes first, and is drawn
-    realizations = sorted(int(kind[4:]) for kind in members if kind.startswith("rlz-"))
-    kinds = match_kinds(choices.kind, statistics, realizations)
+    kinds = choose_kinds(choices.kind, list(members))
     read = [members[kind]() for kind in kinds]
     first = read[0]
     for member in read:
@@ -617,7 +614,7 @@ OUTPUTS = {
         ("avg_losses-stats", "avg_losses-rlzs"),
         OutputType(
             read=read_losses,
-            geometry="point",
+            geometries=(POINT,),
             choices=_LOSS_CHOICES,
             about="Average loss of each asset, by loss type.",
         ),
@@ -626,7 +623,7 @@ OUTPUTS = {
         ("damages-stats", "damages-rlzs"),
         OutputType(
             read=read_damage,
-            geometry="point",
+            geometries=(POINT,),
             choices=_LOSS_CHOICES,
             about="Expected number of buildings in each damage state, by asset.",
         ),
