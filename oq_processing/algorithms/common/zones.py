@@ -21,16 +21,7 @@ from ...compat import is_null
 from ...layers import style
 from ...layers.publish import publish
 from ...outputs.core.lazy import Array, np
-from ...outputs.core.table import (
-    BOOLEAN,
-    INTEGER,
-    REAL,
-    TEXT,
-    Block,
-    Column,
-    Table,
-    rows_per_block,
-)
+from ...outputs.core.table import BOOLEAN, INTEGER, REAL, TEXT, Block, Column, Table, rows_per_block
 from . import parameters as p
 from .run import Run
 from .values import InvalidParameter, Values
@@ -122,10 +113,7 @@ def own_columns(source: QgsProcessingFeatureSource) -> OwnColumns:
 
 
 def write_zones(
-    run: Run[Any],
-    table: Table,
-    drawing: style.Drawing | None,
-    source: QgsProcessingFeatureSource,
+    run: Run[Any], table: Table, drawing: style.Drawing | None, source: QgsProcessingFeatureSource
 ) -> str:
     """Write zones in their own coordinate system; return the layer's id or source.
 
