@@ -86,9 +86,7 @@ class ListCalculations(BaseAlgorithm[ListRequest]):
             ),
             p.text("MODE", tr("Calculation mode"), tr("classical, event_based_risk, …")),
             p.text(
-                "DESCRIPTION",
-                tr("Description contains"),
-                tr("Upper and lower case are the same."),
+                "DESCRIPTION", tr("Description contains"), tr("Upper and lower case are the same.")
             ),
             p.text("OWNER", tr("Owner"), tr("Name of the user who started it.")),
             p.number(

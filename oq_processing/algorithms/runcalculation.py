@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from qgis.core import (
-    QgsProcessingParameterMultipleLayers,
-    QgsProcessingParameterNumber,
-)
+from qgis.core import QgsProcessingParameterMultipleLayers, QgsProcessingParameterNumber
 
 from ..engine.calculation import SUCCEEDED
 from ..i18n import tr, tr_noop

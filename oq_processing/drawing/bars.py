@@ -85,13 +85,7 @@ def draw_grid(plot: Plot, axes: Axes) -> None:
     # where nothing comes from, nothing is drawn
     shown = np.where(values > 0, values, np.nan)
     mesh = axes.pcolormesh(
-        plot.x_edges,
-        plot.y_edges,
-        shown,
-        cmap=SHARES,
-        vmin=0,
-        edgecolors="#f4f4f4",
-        linewidth=0.3,
+        plot.x_edges, plot.y_edges, shown, cmap=SHARES, vmin=0, edgecolors="#f4f4f4", linewidth=0.3
     )
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.set_label(plain(plot.value_label))

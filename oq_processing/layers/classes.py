@@ -55,11 +55,9 @@ def class_limits(
     count = classes or DEFAULT_CLASSES
     if classification == "logarithmic" and center is None and low >= 0:
         return _logarithmic(values, count)
-    method = {
-        "equal-interval": _equal_interval,
-        "jenks": _jenks,
-        "pretty": _pretty,
-    }.get(classification, _quantile)
+    method = {"equal-interval": _equal_interval, "jenks": _jenks, "pretty": _pretty}.get(
+        classification, _quantile
+    )
     # of extreme numbers the differences, squares and decades have no place among the numbers there
     # are: their decades are taken away and given back
     decades = math.floor(math.log10(max(abs(low), abs(high), abs(center or 0))))

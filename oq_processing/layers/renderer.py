@@ -35,11 +35,7 @@ UNITS_IN_LABELS = {"°": "°", **dict.fromkeys(("intensity", "probability", "fra
 
 
 def apply(
-    layer: QgsVectorLayer,
-    first: int,
-    columns: Sequence[Column],
-    drawing: Drawing,
-    values: Array,
+    layer: QgsVectorLayer, first: int, columns: Sequence[Column], drawing: Drawing, values: Array
 ) -> None:
     """Give the layer its renderer; ``values`` are those of the column that is drawn.
 

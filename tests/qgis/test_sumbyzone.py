@@ -12,7 +12,9 @@ from qgis.core import (
     QgsField,
     QgsGeometry,
     QgsPointXY,
+    QgsProcessingContext,
     QgsProcessingException,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
     QgsVectorFileWriter,
@@ -172,7 +174,7 @@ def test_heights_and_measures_of_zones_are_dropped(summed, opened, tmp_path, kin
     points = described(point_layer([(1, 1, 3.0)], "structural"), ASSET, MEAN)
     zones = zone_layer({"Zone": (wkt,)}, kind=kind)
     [given] = zones.getFeatures()
-    assert given.geometry().constGet().wktTypeStr().split()[-1] in ("Z", "M", "ZM")
+    assert QgsWkbTypes.displayString(given.geometry().wkbType()) == kind
     for output in ("TEMPORARY_OUTPUT", str(tmp_path / "zones.gpkg")):
         _, layer = summed(points, zones, OUTPUT=output)
         [zone] = layer.getFeatures()
@@ -362,6 +364,26 @@ def test_an_invalid_zone_is_repaired_to_sum(summed, feedback, wkt, total):
     assert rows_of(layer, "structural") == {"Zone": (total,)}
     assert results["IN_NO_ZONE"] == 2
     assert "1 of 1 zones have an invalid geometry; repaired to sum." in feedback.warnings
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
+def test_what_qgis_loads_has_the_title_and_the_style(registry, feedback, project, tmp_path, suffix):
+    context = QgsProcessingContext()
+    context.setProject(project)
+    points = described(point_layer([(1, 1, 3.0)], "structural"), ASSET, MEAN)
+    target = QgsProcessingOutputLayerDefinition(f"{tmp_path}/sums.{suffix}", project)
+    parameters = {"INPUT": points, "ZONES": zone_layer(WEST_EAST), "OUTPUT": target}
+    results, good = registry.createAlgorithmById(SUM).run(parameters, context, feedback)
+    assert good, feedback.errors
+    details = context.layersToLoadOnCompletion()[results["OUTPUT"]]
+    assert details.name == "Average annual structural loss by zone [EUR]"
+    layer = QgsVectorLayer(results["OUTPUT"], "as QGIS names it", "ogr")
+    layer.renderer().setClassAttribute("lost")
+    details.postProcessor().postProcessLayer(layer, context, feedback)
+    assert layer.name() == layer.metadata().title() == details.name
+    assert layer.renderer().classAttribute() == "structural"
+    index = layer.fields().indexOf("structural")
+    assert layer.attributeAlias(index) == "Average annual structural loss, sum [EUR]"
 
 
 def test_an_infinite_value_is_an_infinite_sum(summed):

@@ -81,12 +81,7 @@ def number(
 
 
 def flag(
-    name: str,
-    label: str,
-    about: str,
-    default: bool,
-    optional: bool = False,
-    advanced: bool = False,
+    name: str, label: str, about: str, default: bool, optional: bool = False, advanced: bool = False
 ) -> QgsProcessingParameterBoolean:
     """Return a boolean."""
     parameter = QgsProcessingParameterBoolean(name, label, default, optional)

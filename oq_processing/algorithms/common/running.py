@@ -246,11 +246,7 @@ def watch(
 
 
 def _abort(
-    client: EngineClient,
-    report: Reporter,
-    calculation_id: int,
-    log: LogFile,
-    identity: Identity,
+    client: EngineClient, report: Reporter, calculation_id: int, log: LogFile, identity: Identity
 ) -> str:
     """Abort what this run started and return the sentence to end with."""
     report.info(

@@ -123,10 +123,7 @@ def own_columns(source: QgsProcessingFeatureSource) -> OwnColumns:
 
 
 def write_zones(
-    run: Run[Any],
-    table: Table,
-    drawing: style.Drawing | None,
-    source: QgsProcessingFeatureSource,
+    run: Run[Any], table: Table, drawing: style.Drawing | None, source: QgsProcessingFeatureSource
 ) -> str:
     """Write zones in their own coordinate system; return the layer's id or source.
 
