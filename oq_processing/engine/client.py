@@ -13,6 +13,7 @@ from .calculation import Calculation, LogRecord, Output
 from .errors import (
     Cancelled,
     EngineError,
+    Explained,
     InvalidOutput,
     NotAllowed,
     NotAnEngine,
@@ -296,31 +297,10 @@ class EngineClient:
         upload = Upload(archive, fields)
         try:
             answer = self._server.post_once(path, upload, progress)
-        except Cancelled as error:
+        except Exception as error:
             if upload.sent == 0:
                 raise
-            if upload.sent < len(upload):  # an archive without its end cannot be read
-                raise Cancelled(
-                    "Cancelled by the user during the upload; nothing was submitted, though the "
-                    "engine may list it as a failed calculation."
-                ) from error
-            raise SubmissionUnknown("Cancelled by the user after the whole job was sent") from error
-        except Unreachable as error:
-            if upload.sent == 0:
-                raise
-            raise SubmissionUnknown(
-                f"The connection to {self.url} broke after the upload began ({error})"
-            ) from error
-        except Exception as error:  # an answer that was too long to be read, or anything of ours
-            if upload.sent == 0:
-                raise
-            what = str(error)
-            if not isinstance(error, EngineError):
-                _log.warning("%s", trace(error))
-                what = f"unexpected error {error!r}"
-            raise SubmissionUnknown(
-                f"The upload to {self.url} broke off ({what.rstrip('.')})"
-            ) from error
+            raise self._broken_off(upload, error) from error
         if answer.status == 404:
             if archive is None and self.abilities().may_run:
                 raise SubmissionRefused(
@@ -339,6 +319,25 @@ class EngineClient:
         if job_id is None:
             raise SubmissionUnknown(f"{self.url} took the upload but answered without an id")
         return job_id
+
+    def _broken_off(self, upload: Upload, error: Exception) -> Explained:
+        """Return what it means that an upload ended with this error after it had begun."""
+        if isinstance(error, Cancelled):
+            if upload.sent < len(upload):  # an archive without its end cannot be read
+                return Cancelled(
+                    "Cancelled by the user during the upload; nothing was submitted, though the "
+                    "engine may list it as a failed calculation."
+                )
+            return SubmissionUnknown("Cancelled by the user after the whole job was sent")
+        if isinstance(error, Unreachable):
+            return SubmissionUnknown(
+                f"The connection to {self.url} broke after the upload began ({error})"
+            )
+        what = str(error)
+        if not isinstance(error, EngineError):  # a fault of our own
+            _log.warning("%s", trace(error))
+            what = f"unexpected error {error!r}"
+        return SubmissionUnknown(f"The upload to {self.url} broke off ({what.rstrip('.')})")
 
     def _wrong_address(self) -> str:
         parts = urlsplit(self.url)

@@ -7,7 +7,7 @@ import configparser
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..errors import InvalidJob
 from .references import IniReference
@@ -17,6 +17,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _OPTION = re.compile(r"(?P<key>.*?)\s*[=:]\s*(?P<value>.*)$")
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _NAME = re.compile(r"[A-Za-z_]\w*$")
+_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,10 @@ class Entry:
     of it, without the whitespace and the comments between them.
     """
 
-    key: str
     section: str
     line: int
     indent: int
-    pieces: tuple[tuple[int, int], ...]
+    pieces: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -184,21 +184,11 @@ def _refuse_repeated(parser: configparser.ConfigParser, name: str) -> None:
         )
 
 
-@dataclass
-class _Growing:
-    key: str
-    section: str
-    line: int
-    indent: int
-    pieces: list[tuple[int, int]] = field(default_factory=list)
-
-
 def _entries(text: str, lowered: Callable[[str], str]) -> dict[str, Entry]:
     """Find where each parameter stands, by the rules of ``configparser``."""
     found: dict[str, Entry] = {}
-    grown: list[_Growing] = []
     section = ""
-    current: _Growing | None = None
+    current: Entry | None = None
     indent = 0
     for number, match in enumerate(_LINE.finditer(text), start=1):
         line = match.group()
@@ -211,23 +201,15 @@ def _entries(text: str, lowered: Callable[[str], str]) -> dict[str, Entry]:
             current.pieces.append((start, start + len(stripped)))
             continue
         indent = leading
-        header = _HEADER.match(stripped)
-        if header:
-            section = header["name"]
-            current = None
-            continue
-        option = _OPTION.match(stripped)
-        if option:
+        if header := _HEADER.match(stripped):
+            section, current = header["name"], None
+        elif option := _OPTION.match(stripped):
+            value = (start + option.start("value"), start + option.end("value"))
+            current = Entry(section, number, indent, [value])
             key = lowered(option["key"].rstrip())
-            current = _Growing(key, section, number, indent)
-            current.pieces.append((start + option.start("value"), start + option.end("value")))
-            grown.append(current)
-    for item in grown:
-        # a section's own value wins over the one in [DEFAULT]
-        if item.key not in found or item.section != configparser.DEFAULTSECT:
-            found[item.key] = Entry(
-                item.key, item.section, item.line, item.indent, tuple(item.pieces)
-            )
+            # a section's own value wins over the one in [DEFAULT]
+            if key not in found or section != configparser.DEFAULTSECT:
+                found[key] = current
     return found
 
 
@@ -235,9 +217,6 @@ def _edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
-
-
-_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
 
 
 def _replaced(piece: str, style: str, new: Mapping[str, str]) -> str:
@@ -249,7 +228,7 @@ def _replaced(piece: str, style: str, new: Mapping[str, str]) -> str:
     def requoted(match: re.Match[str]) -> str:
         quoted = match.group()
         for old, to in new.items():
-            if old in string_values(quoted):
+            if old in _string_values(quoted):
                 quote = '"' if "'" in to else quoted[0]
                 return quote + to + quote
         return quoted
@@ -257,7 +236,7 @@ def _replaced(piece: str, style: str, new: Mapping[str, str]) -> str:
     return _QUOTED.sub(requoted, piece)
 
 
-def string_values(quoted: str) -> tuple[str, ...]:
+def _string_values(quoted: str) -> tuple[str, ...]:
     """Return what a quoted string can mean: with escapes (Python) and, for '…' in TOML, without."""
     inner = quoted[1:-1]
     try:

@@ -13,6 +13,7 @@ import stat
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -132,14 +133,16 @@ class ZipTree:
     """The files in a zip, by location; what lies in ``dropped`` is not part of the job."""
 
     archive: Path
-    files: dict[str, Found]
+    files: dict[str, Found] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     renamed: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._by_fold: dict[str, list[str]] = {}
+    @cached_property
+    def _by_fold(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
         for location in self.files:
-            self._by_fold.setdefault(folded(location), []).append(location)
+            names.setdefault(folded(location), []).append(location)
+        return names
 
     def find(self, location: str) -> Found | None:
         """Return the member at ``location``.
@@ -160,8 +163,7 @@ def read_zip(path: Path) -> ZipTree:
     it, or is compressed in a way that Python, and so the engine, cannot read.
     """
     try:
-        size = path.stat().st_size
-        if not size:
+        if not path.stat().st_size:
             raise InvalidJob(f"{path.name} is empty (0 bytes): it is not a zip.")
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
@@ -170,9 +172,9 @@ def read_zip(path: Path) -> ZipTree:
     except ZIP_ERRORS as exc:
         raise InvalidJob(f"{path.name} is not a zip, or it is damaged: {exc}.") from exc
     problems = []
-    tree = ZipTree(path, {})
+    tree = ZipTree(path)
     for info in infos:
-        name = member_name(info)
+        name = _member_name(info)
         if _leads_out(name):
             problems.append(f"{info.filename} leads out of the zip")
         elif info.flag_bits & _ENCRYPTED:
@@ -188,7 +190,7 @@ def read_zip(path: Path) -> ZipTree:
         raise InvalidJob(f"{path.name} cannot be sent.\n" + "\n".join(problems))
     if not infos:
         raise InvalidJob(f"{path.name} is an empty zip: there is no .ini in it.")
-    return ZipTree(path, tree.files, tree.dropped, tree.renamed)
+    return tree
 
 
 def _add_member(tree: ZipTree, info: zipfile.ZipInfo, name: str) -> None:
@@ -204,8 +206,8 @@ def _add_member(tree: ZipTree, info: zipfile.ZipInfo, name: str) -> None:
     )
 
 
-def member_name(info: zipfile.ZipInfo) -> str:
-    """Return the name of a member as it was meant: macOS writes UTF-8 without saying so."""
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member as it was meant; macOS writes UTF-8 and does not mark it."""
     name = info.filename
     if not info.flag_bits & _UTF8_NAME and not name.isascii():
         with suppress(UnicodeError):
@@ -232,7 +234,7 @@ def members_beside(origin: Origin, location: str) -> dict[str, Found]:
         raise UnusableError(f"is not a zip, or it is damaged: {exc}") from exc
     files = {}
     for info in infos:
-        name = member_name(info)
+        name = _member_name(info)
         if not name.endswith("/") and not _leads_out(name):
             at = posixpath.join(folder, posixpath.normpath(name))
             files[at] = Found(at, info.file_size, ZipMember(origin, info.filename))
