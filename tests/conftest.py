@@ -18,6 +18,28 @@ from oq_processing.engine.watch import check_succeeded, follow
 ROOT = Path(__file__).parent.parent
 ENGINE = ROOT / ".engine"
 
+NEEDS_ENGINE = {"server", "demos", "engine_python"}
+"""Fixtures by which a test asks for an engine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run only what needs neither an engine nor seconds"
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has brought together what shares fixtures
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run first what needs neither an engine nor seconds, and nothing else with ``--quick``."""
+    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        needs = NEEDS_ENGINE.intersection(item.fixturenames)
+        parts[not needs and item.get_closest_marker("slow") is None].append(item)
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=parts.pop(False))
+    items[:] = [item for part in parts.values() for item in part]
+
+
 # no test may depend on the caller's own servers and credentials
 for variable in ("OPENQUAKE_SERVER", "OPENQUAKE_AUTHCFG", "OPENQUAKE_OQ"):
     os.environ.pop(variable, None)

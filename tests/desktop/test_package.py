@@ -17,6 +17,7 @@ from osgeo import gdal
 from oq_processing.engine import local
 from oq_processing.engine import process as process_module
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 MODELS = 5
 PLACES = ("PATH", "LANG", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")

@@ -219,6 +219,7 @@ def test_compressed_on_the_way(fake, tmp_path):
 # --- servers that mean harm
 
 
+@pytest.mark.slow
 def test_a_small_answer_that_becomes_huge(fake):
     """A third of a megabyte that would become 300 is not unpacked beyond the limit."""
     bomb = gzip.compress(bytes(300 * 2**20))

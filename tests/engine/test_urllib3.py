@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import urllib3
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_all_of_http_with_the_other_version():
     other = 1 if urllib3.__version__.startswith("2.") else 2
     folder = ROOT / ".venv" / f"urllib3-{other}"
