@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import Union
 
 from ...engine.errors import InvalidChoice
 from . import wkt
 from .choices import Choices
+from .csv_export import CsvFile
 from .table import Column, ColumnType, Geometry
-
-if TYPE_CHECKING:
-    from .csv_export import CsvFile
 
 COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
 """Names of columns with longitude and latitude."""

@@ -10,7 +10,7 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, KIND
-from ..core.kinds import kind_label
+from ..core.kinds import kind_label, realizations_of
 from ..core.lazy import np
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
@@ -59,20 +59,20 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
     title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
-    poe = hazard.poe_label
+    poe = replace(hazard.poe_column, quantity="hazard curve")
     columns = [
         *site_columns(bool(site.custom_id)),
         KIND,
         IMT,
         replace(IML, unit=unit),
-        Column("poe", label=poe, quantity="hazard curve"),
+        poe,
     ]
     return Plot(
         title=title,
         subtitle=subtitle(source, condition),
         condition=condition,
         x=Axis(imts[0] if len(imts) == 1 else "Intensity measure level", unit, log=True),
-        y=Axis(poe, log=True),
+        y=Axis(poe.label, log=True),
         table=small_table(title, columns, rows),
         series=tuple(series),
         notes=(*notes, *([site.note] if site.note else [])),
@@ -116,7 +116,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     columns = [
         *site_columns(bool(site.custom_id)),
         KIND,
-        Column("poe", label=hazard.poe_label),
+        hazard.poe_column,
         IMT,
         PERIOD,
         of_several(motions, "Spectral acceleration"),
@@ -164,8 +164,8 @@ def _level(poe: float, time: float | None) -> str:
 def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
     """Return the chosen kinds; beside several realizations the engine's own mean."""
     kinds = hazard.kinds(choices)
-    single = sum(kind.startswith("rlz-") for kind in kinds)
-    if single > 1 and "mean" in hazard.statistics and "mean" not in kinds:
+    several = len(realizations_of(kinds)) > 1
+    if several and "mean" in hazard.statistics and "mean" not in kinds:
         return ["mean", *kinds]
     return kinds
 

@@ -22,14 +22,11 @@ from ..sites.collection import site_columns
 from .disaggregation_bins import (
     DIMENSIONS,
     Bins,
-    about_sites,
     by_of,
     chosen_bins,
-    chosen_members,
     condition_of,
-    member_files,
     of_kinds,
-    read_bins,
+    read_members,
     type_of,
 )
 from .disaggregation_facts import facts_of, fixed_text, kind_text, title
@@ -56,10 +53,7 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     not chosen, one site where the cells of sites overlap. Where several tectonic regions remain the
     table has no geometry. Raises :class:`InvalidChoice` for what is not there.
     """
-    every = member_files(source)
-    files = chosen_members(every, choices.member)
-    custom, vs30 = about_sites(source)
-    read = {file.member: read_bins(file, custom) for file in files}
+    every, read = read_members(source, choices.member)
     chosen = chosen_bins(of_kinds([*read.values()], choices.kind), choices)
     notes: list[str] = []
     first = chosen[0]
@@ -81,9 +75,9 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     notes += [fact.sentence for fact in facts[:MAX_NOTES]]
     if len(facts) > MAX_NOTES:
         notes.append(f"… and so on for {len(facts) - MAX_NOTES} more, in the layer's metadata.")
-    provenance = source.provenance(choices, [b.file.member for b in chosen], files[0].about)
+    provenance = source.provenance(choices, [b.file.member for b in chosen], chosen[0].file.about)
     provenance["disaggregations"] = [fact.values for fact in facts]
-    if condition := condition_of(source, chosen, vs30):
+    if condition := condition_of(source, chosen):
         provenance["site_condition"] = condition
     columns, arrays = columns_of(chosen)
     rings = _rings(chosen) if cells else None
