@@ -228,6 +228,9 @@ class Table:
         """
         if not wanted:
             return self
+        if self.lines:
+            polygons = replace(self, lines=None).drawn_by(wanted)
+            return replace(polygons, lines=self.lines.drawn_by(wanted))
         column = find_column(self.columns, wanted)
         if column is None:
             raise InvalidChoice(
