@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice
 from . import wkt
 from .choices import Choices
 from .csv_export import CsvFile
+from .output_type import other_geometry
 from .table import Column, ColumnType, Geometry
 
 COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
@@ -74,7 +75,7 @@ def place_of(
         return possible.get(choices.geometry)
     if not possible:
         raise InvalidChoice(f"{title} has no coordinates; use GEOMETRY=none.")
-    raise InvalidChoice(f"{title} can be loaded with GEOMETRY auto, {', '.join(possible)} or none.")
+    raise InvalidChoice(other_geometry(title, possible))
 
 
 def shape_notes(
