@@ -16,10 +16,10 @@ from steering import Recorder, When, call, failing, store_login
 from oq_processing.engine import local
 from oq_processing.engine.client import Credentials, EngineClient
 from oq_processing.engine.errors import NotAllowed, NotFound
+from oq_processing.outputs.assets.assets import read_assets
 from oq_processing.outputs.catalogue import find_output
 from oq_processing.outputs.core.source import Source
-from oq_processing.outputs.readers.exposure import read_assets
-from oq_processing.outputs.readers.losses import _number_of_events
+from oq_processing.outputs.readers.damage import _number_of_events
 
 # made by script/setup_everything
 ENGINE = Path(__file__).parents[2] / ".engines" / "restricted"

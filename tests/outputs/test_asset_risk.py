@@ -14,7 +14,7 @@ from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import INTEGER, NONE, POINT, REAL, TEXT
-from oq_processing.outputs.readers.asset_risk import loss_at
+from oq_processing.outputs.readers.loss_curves import loss_at
 
 FIELDS = {
     "id": ["00123", "a2", "a3"],

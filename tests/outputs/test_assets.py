@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs.assets import selection as assets
+from oq_processing.outputs.assets import sums
 from oq_processing.outputs.assets.selection import chosen_assets, read_filter
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import (
@@ -230,7 +230,7 @@ def test_a_sum_with_an_unknown_value_is_unknown(rows_of):
 def test_sums_in_a_file_are_the_same(rows_of, monkeypatch):
     choices = Choices(aggregate_by_site=True)
     expected = rows_of(chosen_assets(table_of(), choices))
-    monkeypatch.setattr(assets, "_IN_MEMORY", 0)
+    monkeypatch.setattr(sums, "_IN_MEMORY", 0)
     assert rows_of(chosen_assets(table_of(), choices)) == expected
 
 

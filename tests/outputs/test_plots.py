@@ -9,11 +9,11 @@ import pytest
 from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice
+from oq_processing.outputs.assets.damage_states import STATE_COLORS
 from oq_processing.outputs.core import table
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.plots import plot as plots
 from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Place, find_site, labels
-from oq_processing.outputs.readers.losses import STATE_COLORS
 from oq_processing.outputs.sites.collection import Sites
 
 NOWHERE = Place()

@@ -8,13 +8,15 @@ from typing import Any
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
+from ..assets.damage_states import NO_DAMAGE, STATE_COLORS, of_rank
+from ..assets.units import Units
+from ..assets.words import when
 from ..core.choices import Choices, listed, match_kinds, match_names
 from ..core.csv_export import CsvFile, csv_files
 from ..core.quantities import kind_label, loss_words, years
 from ..core.source import Source
 from ..core.table import REAL, TEXT, Column, Table, small_table
-from ..readers.aggregates import Units, split_name
-from ..readers.losses import NO_DAMAGE, STATE_COLORS, of_rank, when
+from ..readers.aggregates import split_name
 from .plot import BARS, Axis, Place, Plot, PlotType, Series, subtitle
 
 MOSTLY = 0.9

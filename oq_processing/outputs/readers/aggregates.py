@@ -10,16 +10,18 @@ from functools import partial
 from itertools import islice
 
 from ...engine.errors import InvalidChoice
+from ..assets.assets import empty_note, tag_column
+from ..assets.damage_states import NO_DAMAGE, damage_states
 from ..assets.selection import of_tags, read_filter
+from ..assets.units import Units
+from ..assets.words import when
 from ..core.choices import Choices, listed, match_kinds, match_names, split_list
 from ..core.csv_export import CsvFile, csv_files, scan, to_array
 from ..core.output_type import OutputType
 from ..core.quantities import PEOPLE, kind_label, loss_words, years
 from ..core.source import Source
 from ..core.table import INTEGER, NONE, REAL, TEXT, Block, Column, Table, rows_per_block
-from .exposure import cost_units, empty_note, loss_unit, tag_column
 from .general import MEMBER
-from .losses import NO_DAMAGE, damage_states, when
 
 TOTAL = "total"
 """The word for the member that is not divided by tags."""
@@ -362,27 +364,6 @@ def _wide_loss_type(source: Source, name: str) -> str:
 
 
 # --- what the columns mean
-
-
-class Units:
-    """Units of losses by loss type; the exposure is asked once, and only for money."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._known: dict[str, str] | None = None
-
-    def of(self, loss_type: str) -> str:
-        """Return the unit of losses of a type; "" where nobody tells it."""
-        if re.sub(r"_(day|night|transit|avg)$", "", loss_type) in PEOPLE:
-            return "people"
-        if self._known is None and loss_type not in ("number", ""):
-            self._known = cost_units(self._source)
-        return loss_unit(loss_type, self._known or {})
-
-    def of_all(self, loss_types: Sequence[str]) -> str:
-        """Return the unit that losses of all these types have in common, "" if none."""
-        units = {self.of(loss_type) for loss_type in loss_types}
-        return units.pop() if len(units) == 1 else ""
 
 
 def _key_or_tag(taken: Taken, name: str) -> Column:

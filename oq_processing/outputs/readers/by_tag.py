@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidChoice
+from ..assets.damage_states import loss_style
 from ..assets.selection import read_filter
+from ..assets.units import Units
 from ..core.choices import Choices, listed
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.source import Source
@@ -16,7 +18,6 @@ from .aggregates import (
     CURVES,
     RISK,
     Taken,
-    Units,
     describe,
     provenance_of,
     split_name,
@@ -27,7 +28,6 @@ from .aggregates import (
     take,
     with_kind,
 )
-from .losses import loss_style
 
 BY_TAG = (*RISK, *CURVES, "avg_losses_by", "aggexp_tags")
 """The output types that are divided by tags."""

@@ -14,6 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...engine.errors import InvalidChoice, InvalidOutput
+from ..assets.assets import Assets, about_columns, empty_note, read_assets
+from ..assets.network import TAGS_OF_ENDS, edges, with_lines
 from ..assets.selection import chosen_assets
 from ..core.choices import Choices, listed
 from ..core.csv_export import CsvFile, csv_files, scan, to_array
@@ -22,15 +24,6 @@ from ..core.palettes import PROBABILITY_RAMP, STANDARD_PROBABILITY
 from ..core.source import Source
 from ..core.table import LINE, NONE, POINT, REAL, TEXT, Block, Column, Style, Table, rows_per_block
 from . import general
-from .exposure import (
-    TAGS_OF_ENDS,
-    Assets,
-    about_columns,
-    edges,
-    empty_note,
-    read_assets,
-    with_lines,
-)
 
 if TYPE_CHECKING:
     from ..core.table import Array
