@@ -34,11 +34,16 @@ class Units:
         return _common(map(self.of, loss_types))
 
     def _of_part(self, part: str) -> str:
-        if re.sub(r"_(day|night|transit|avg)$", "", part) in PEOPLE:
+        if of_people(part):
             return "people"
         if part == "number":
             return "buildings"
         return self._costs.get(part, "") if part else ""
+
+
+def of_people(loss_type: str) -> bool:
+    """Tell whether a loss type counts people, at some time of the day or on average."""
+    return re.sub(r"_(day|night|transit|avg)$", "", loss_type) in PEOPLE
 
 
 def _common(units: Iterable[str]) -> str:

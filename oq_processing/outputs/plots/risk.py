@@ -16,7 +16,7 @@ from ..core.csv_export import CsvFile, csv_files
 from ..core.quantities import kind_label, loss_words, years
 from ..core.source import Source
 from ..core.table import REAL, TEXT, Column, Table, small_table
-from ..readers.aggregates import split_name
+from ..readers.aggregate_columns import split_name
 from .plot import BARS, Axis, Place, Plot, PlotType, Series, subtitle
 
 MOSTLY = 0.9
@@ -86,7 +86,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     drawn = {s.kind for s in series}
     kind = f", {kind_label(drawn.pop()).lower()}" if len(drawn) == 1 else ""
     # which exceedance it is stands in the legend where there are several
-    types = {split_name(column.name)[1] for column in values}
+    types = {split_name(column.name).ep for column in values}
     ep = f" ({types.pop().upper()})" if len(types) == 1 else ""
     title = f"Loss exceedance{ep}, {' and '.join(one_type)}{tags}{kind}"
     return Plot(
@@ -182,11 +182,10 @@ _VALUES = ("loss curve", "loss ratio")
 
 def _told_apart(column: Column, values: Sequence[Column]) -> list[str]:
     """Return what tells a column of losses from the others: OEP, amplified."""
-    base, ep, _ = split_name(column.name)
-    others = [split_name(other.name) for other in values]
-    words = [ep.upper()] if len({e for _, e, _ in others}) > 1 else []
-    if len({b for b, _, _ in others}) > 1:
-        words.append("amplified" if base.startswith("pla_") else "not amplified")
+    name, others = split_name(column.name), [split_name(other.name) for other in values]
+    words = [name.ep.upper()] if len({other.ep for other in others}) > 1 else []
+    if len({other.base for other in others}) > 1:
+        words.append("amplified" if name.amplified else "not amplified")
     return words
 
 

@@ -14,22 +14,17 @@ from ..core.choices import Choices, listed
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.source import Source
 from ..core.table import MAX_COLUMNS, Column, Style
-from .aggregates import (
-    CURVES,
-    RISK,
-    Taken,
-    describe,
-    provenance_of,
-    split_name,
-    state_of,
-    suffix,
-    summable,
-    tags_of,
-    take,
-    with_kind,
-)
+from .aggregate_columns import Values, split_name, totals_of
+from .aggregates import Taken, provenance_of, suffix, summable, tags_of, take, with_kind
 
-BY_TAG = (*RISK, *CURVES, "avg_losses_by", "aggexp_tags")
+BY_TAG = (
+    "aggrisk",
+    "aggrisk-stats",
+    "aggcurves",
+    "aggcurves-stats",
+    "avg_losses_by",
+    "aggexp_tags",
+)
 """The output types that are divided by tags."""
 
 USUAL_PERIOD = 475  # years; the computed one nearest to it is drawn
@@ -139,31 +134,25 @@ def _keys(taken: Taken) -> list[_Key]:
 
 
 def _columns(source: Source, taken: Taken, keys: Sequence[_Key]) -> list[Column]:
-    units = Units(source)
+    units, describe = Units(source), totals_of(source).describe
     header = taken.file.header
-    ep_types = {split_name(header[i])[1] for i in taken.values}
+    ep_types = {split_name(header[i]).ep for i in taken.values}
     found = []
     for key in keys:
-        name = header[key.position]
-        column = describe(source, units, name, [key.loss_type] if key.loss_type else [])
+        loss_types = [key.loss_type] if key.loss_type else []
+        values = Values(source, units, header[key.position], loss_types, key.period)
         parts = [key.kind] if len(taken.kinds) > 1 else []
         if "loss_type" in header:
-            base, ep, ratio = split_name(name)
+            name = split_name(values.name)
             parts.append(key.loss_type)
-            if state := state_of(source, name):
-                parts.append(state)
-            elif base != "loss":
-                parts.append(base)
-            parts += [ep] if len(ep_types) > 1 else []
-            parts += ["ratio"] if ratio else []
+            if values.state or name.base != "loss":
+                parts.append(values.state or name.base)
+            parts += [name.ep] if len(ep_types) > 1 else []
+            parts += ["ratio"] if name.ratio else []
         else:
-            parts.append(name)
-        if key.period is not None:
-            parts.append(f"{key.period:g}y")
-            what, _, which = column.label.partition(" of the return period")
-            label = f"{key.period:g}-year {what[:1].lower()}{what[1:]}{which}"
-            column = replace(column, label=label)
-        column = with_kind(column, taken, key.kind) if key.kind else column
+            parts.append(values.name)
+        parts += [] if key.period is None else [f"{key.period:g}y"]
+        column = with_kind(describe(values), taken, key.kind) if key.kind else describe(values)
         additive = summable(column, key.kind)
         found.append(replace(column, name="-".join(parts), additive=additive))
     return found
