@@ -324,6 +324,22 @@ def test_sources_of_all_loss_types(aggregate_source, rows_of):
         read(source, loss_type="area")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "label"),
+    [
+        ({"investigation_time": 50.0, "ses_per_logic_tree_path": 20}, " of 1000 years"),
+        ({"investigation_time": 50.0}, " of 50 years"),
+        ({"investigation_time": 1.0}, " of 1 year"),
+        ({}, ""),
+    ],
+)
+def test_losses_by_source_are_of_the_years_of_all_event_sets(aggregate_source, parameters, label):
+    parameters = {"calculation_mode": "event_based_risk", **parameters}
+    files = {"src_loss_contents": "source,value 224,1"}
+    table = read(aggregate_source("src_loss_table", files, parameters))
+    assert table.column("value").label == f"Contents loss, sum over all events{label}"
+
+
 def test_losses_by_tag_are_side_by_side(aggregate_source, rows_of):
     files = {
         "avg_losses_by_-taxonomy": "taxonomy,structural,contents 1,10,20 W,30,40",
@@ -517,13 +533,17 @@ def test_the_file_with_the_fewest_tags_is_taken(aggregate_source):
     assert values == {"East": [2.5]}
 
 
-def test_a_sum_with_an_unknown_part_is_unknown(aggregate_source):
+@pytest.mark.parametrize("rows", [("1", "NAN"), ("NAN", "1"), ("1", ""), ("", "1"), ("", "")])
+def test_a_sum_with_an_unknown_part_is_unknown(aggregate_source, rows):
+    first, second = rows
     files = {
         "aggrisk-stats-taxonomy-NAME_1": "loss_type,loss,stat,taxonomy,NAME_1 "
-        "structural,1,mean,RM,East structural,NAN,mean,W,East"
+        f"structural,{first},mean,RM,East structural,{second},mean,W,East "
+        "structural,0,mean,RM,West structural,2,mean,W,West"
     }
     _, values, _ = by_tag(aggregate_source("aggrisk-stats", files), "NAME_1")
     assert np.isnan(values["East"][0])
+    assert values["West"] == [2.0]
 
 
 @pytest.mark.parametrize(

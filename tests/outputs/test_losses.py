@@ -13,6 +13,7 @@ from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import Download, LogRecord
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
+from oq_processing.outputs.assets.damage_states import of_rank
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT
 
@@ -371,6 +372,22 @@ def test_modal_damage_states_are_categories_by_rank(damage, rows_of):
     assert len(set(colors)) == 5
     two = damage("modal-ds-structural", "LS1", limit_states=["LS1", "LS2"]).style.categories
     assert (two[0][2], two[-1][2]) == (colors[0], colors[-1])
+
+
+@pytest.mark.parametrize(
+    ("states", "colors"),
+    [
+        (2, "04"),
+        (3, "034"),
+        (4, "0234"),
+        (5, "01234"),
+        (6, "012234"),
+        (7, "0122334"),
+        (10, "0112223344"),
+    ],
+)
+def test_colors_of_states_go_from_none_to_the_worst(states, colors):
+    assert "".join(of_rank("01234", rank, states) for rank in range(states)) == colors
 
 
 def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):

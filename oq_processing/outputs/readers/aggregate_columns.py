@@ -153,7 +153,7 @@ def _source_loss(values: Values) -> Column:
     label = f"{_capital(f'{loss_words(values.loss_type)} loss')}, sum over all events"
     if time := parameters.get("investigation_time"):
         total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
-        label += f" of {years(total)} years"
+        label += f" of {years(total)} year{'' if total == 1 else 's'}"
     unit = values.units.of_all(values.loss_types)
     of = values.loss_type
     return Column(values.name, REAL, label, unit, quantity="source loss", loss_type=of)
