@@ -78,7 +78,5 @@ class ListOutputs(OpenQuakeAlgorithm):
 
 def _as(output: Output) -> str:
     """Say what Load Output as Layer makes of an output."""
-    special = catalogue.special_types().get(output.type)
-    if special is not None:
-        return special.geometry
-    return "points or table" if {"csv", "zip"} & set(output.formats) else ""
+    known = output.type in catalogue.special_types() or {"csv", "zip"} & set(output.formats)
+    return catalogue.output_type(output.type).becomes if known else ""

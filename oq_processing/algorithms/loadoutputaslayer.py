@@ -212,8 +212,8 @@ class LoadOutputAsLayer(OpenQuakeAlgorithm):
                 write = _Writing(name, part, styles[i], request.style, report, begin, end)
                 results[name] = self._write(write, parameters, context)
         # only cells have a size: a raster of anything else must not be made of a number of ours
-        if "cell_size" in table.provenance:
-            results[CELL_WIDTH], results[CELL_HEIGHT] = table.provenance["cell_size"]
+        if table.cell_size:
+            results[CELL_WIDTH], results[CELL_HEIGHT] = table.cell_size
         return results
 
     def _write(self, write: _Writing, parameters: dict, context) -> str:

@@ -17,7 +17,7 @@ from .. import compat
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
 from ..outputs.core.palettes import ground_motion_style
-from ..outputs.core.table import INTEGER, REAL, TEXT, Column, Style, Table
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, ColumnType, Style, Table
 from .common.base import BaseAlgorithm, tr
 from .common.parameters import InvalidParameter, with_help
 from .common.style_parameters import read_style, style_parameters
@@ -110,7 +110,9 @@ def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table
     columns = []
     for field, meaning in zip(fields, described):
         plain = {k: v for k, v in meaning.items() if k not in ("name", "type")}
-        columns.append(Column(field.name(), meaning.get("type") or _type(field), **plain))
+        columns.append(
+            Column(field.name(), ColumnType(meaning.get("type") or _type(field)), **plain)
+        )
     own = style.styled_field(layer)
     names = [c.name for c in columns]
     if not choices.field and own not in names:

@@ -28,8 +28,8 @@ from ..compat import is_null
 from ..engine.errors import EngineError, InvalidChoice
 from ..layers import metadata, style
 from ..outputs.core.choices import split_list
+from ..outputs.core.kinds import kind_label
 from ..outputs.core.palettes import LOSS_RAMP
-from ..outputs.core.quantities import kind_label
 from ..outputs.core.table import INTEGER, POLYGON, REAL, Column, Style, Table
 from .common.base import BaseAlgorithm, tr
 from .common.parameters import with_help

@@ -21,11 +21,11 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     for i, column in enumerate(table.columns):
         layer.setFieldAlias(first + i, column.title)
     layer.setName(table.title)
+    about = dict(table.provenance, **({"cell_size": table.cell_size} if table.cell_size else {}))
     block = {
-        "provenance": table.provenance,
+        "provenance": about,
         "columns": [column.meaning() for column in table.columns],
     }
-    about = table.provenance
     metadata = QgsLayerMetadata(layer.metadata())
     metadata.setTitle(table.title)
     metadata.setType("dataset")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,8 @@ from .core.output_type import OutputType
 from .core.registry import registered
 from .core.source import Source
 from .core.table import Block, Table
+
+logger = logging.getLogger(__name__)
 
 _PLAIN = "biufUO"
 """Kinds of numpy's types that a column may have: a number, a text, or one object for each row."""
@@ -31,18 +34,24 @@ def special_types() -> dict[str, OutputType]:
     return registered(f"{__package__}.readers", "OUTPUTS")
 
 
+def output_type(name: str) -> OutputType:
+    """Return how an output type is read: by its own reader, else the general way."""
+    from .readers import general
+
+    return special_types().get(name, general.ANY)
+
+
 def read(source: Source, choices: Choices) -> Table:
-    """Return the output as a table, by its own reader or the general way.
+    """Return the output as a table, drawn by the column that the user wants.
 
     Raises :class:`InvalidChoice` for a choice that the output does not have, also while its blocks
     are read :class:`InvalidOutput` for one that has another form than the engine gives it.
     """
-    from .readers import general
-
-    special = special_types().get(source.output.type, general.ANY)
-    choices.refuse_others(special.choices, source.output.name)
+    known = output_type(source.output.type)
+    known.check(choices, source.output.name)
+    logger.debug("%s of calculation %d", source.output.type, source.calculation.id)
     with _understood(source):
-        table = special.read(source, choices)
+        table = known.read(source, choices).drawn_by(choices.style_field)
     lines = table.lines and replace(table.lines, blocks=partial(_blocks, source, table.lines))
     return replace(table, blocks=partial(_blocks, source, table), lines=lines)
 
@@ -69,6 +78,7 @@ def _understood(source: Source) -> Iterator[None]:
         ArithmeticError,
         StopIteration,
     ) as error:
+        logger.debug("the reader of %s has failed", source.output.type, exc_info=True)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InvalidOutput(
             f"{source.output.name} of calculation {source.calculation.id} has a form that is not "

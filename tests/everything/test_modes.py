@@ -357,8 +357,8 @@ def test_what_a_simple_user_does_not_get(as_user, restricted, risk, tmp_path):
     with pytest.raises(NotAllowed) as error:
         read_assets(hers)
     assert str(error.value) == (
-        f"Calculation {risk} does not tell its assets to this user; Average Asset Losses "
-        "Statistics cannot be located. The server's administrator can raise the user's level."
+        f"You are not allowed to read the assets of calculation {risk}; Average Asset Losses "
+        "Statistics cannot be located. The server's administrator can raise your level."
     )
     # she may not ask for their number, but counts them
     assert _number_of_events(hers) == _number_of_events(his) == 72

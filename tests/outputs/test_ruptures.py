@@ -14,7 +14,7 @@ from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFaul
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import LINE, NONE, POINT, POLYGON
-from oq_processing.outputs.readers import ruptures
+from oq_processing.outputs.readers import rupture_outlines, ruptures
 
 RUPTURE = [
     ("rup_id", "<i8"),
@@ -122,7 +122,7 @@ def test_a_table_of_ruptures(rupture_source, rows_of):
     assert (table.rows, table.geometry, table.lines, table.notes) == (2, POLYGON, None, ())
     assert table.title == "Ruptures of calculation 5"
     assert table.column("multiplicity").label == "Number of occurrences"
-    assert table.column("centroid_depth").title == "Depth of the middle [km]"
+    assert table.column("centroid_depth").title == "Centroid depth [km]"
 
 
 def test_large_magnitudes_are_on_top_of_regions_with_their_own_colours(rupture_source):
@@ -241,7 +241,7 @@ def test_rings_that_are_open_or_miss_corners(shapes_of):
 
 
 def test_more_outlines_than_are_read_at_once(shapes_of, monkeypatch):
-    monkeypatch.setattr(ruptures, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(rupture_outlines, "LINES_AT_ONCE", 2)
     texts = [VERTICAL, DIPPING, DIPPING.replace("40.2", "40.3"), VERTICAL, DIPPING]
     found = shapes_of(*texts)
     tops = [ring[:, 1].max() for ring in found]
@@ -292,6 +292,7 @@ def test_outlines_of_very_many_ruptures_are_refused(rupture_source, monkeypatch)
     events["rup_id"] = 1, 1, 2, 3, 3, 3
     source.client.extracts[5, "events"] = {"array": events}
     assert read(source).rows == 1
+    source.fetched.clear()
     monkeypatch.setattr(ruptures, "MANY_RUPTURES", 2)
     with pytest.raises(InvalidChoice, match=r"has 3 ruptures.*MIN_MAGNITUDE.*GEOMETRY=point"):
         read(source)
@@ -338,7 +339,7 @@ def test_broken_outlines(rupture_source, boundaries, message):
 
 
 def test_an_outline_that_does_not_end(rupture_source, monkeypatch):
-    monkeypatch.setattr(ruptures, "MAX_LINE", 20)
+    monkeypatch.setattr(rupture_outlines, "MAX_LINE", 20)
     with pytest.raises(InvalidOutput, match="not believable"):
         read(rupture_source([rupture(1)], [DIPPING]))
 

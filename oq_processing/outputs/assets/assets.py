@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from ...engine.errors import InvalidChoice, InvalidOutput, NotAllowed, NotFound, ServerFault
+from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.choices import Choices
-from ..core.quantities import PEOPLE, loss_words
+from ..core.columns import USUAL
+from ..core.lazy import Array, np
+from ..core.quantities import PEOPLE
 from ..core.source import Source
-from ..core.table import NONE, POINT, REAL, TEXT, Block, Column, point_array, rows_per_block
-from .units import Units
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.table import Block, Column, ColumnType, point_array, rows_per_block
+from ..core.wording import loss_words
+from .units import loss_unit
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,11 @@ class Assets:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The fields that are no tags."""
+        """The fields that are not tags."""
         return tuple(name for name in self.array.dtype.names or () if name not in self.tags)
 
     def cells(self, name: str, start: int = 0, stop: int | None = None) -> Array:
         """Return the values of a field or tag; ids and tags as text."""
-        import numpy as np
-
         values = self.array[name][start:stop]
         if name in self.tags:
             # aggregate_by = site_id: the tag counts from 1, the site from 0
@@ -59,22 +57,20 @@ def read_assets(source: Source, what: str = "assets") -> Assets:
     """Return the assets of the calculation (``GET /v1/calc/N/extract/assets``), in full precision.
 
     ``what`` may be another extract of the same form (``asset_risk``). Raises
-    :class:`InvalidOutput` where the server does not tell them.
+    :class:`InvalidOutput` where the server does not report them.
     """
-    import numpy as np
-
     try:
         npz = source.npz(what)
         array, about = npz.array("array"), npz.json()
     except NotAllowed as error:
         raise NotAllowed(
-            f"Calculation {source.calculation.id} does not tell its assets to this user; "
+            f"You are not allowed to read the assets of calculation {source.calculation.id}; "
             f"{source.output.name} cannot be located. The server's administrator can raise "
-            "the user's level."
+            "your level."
         ) from error
     except (NotFound, ServerFault) as error:
         raise InvalidOutput(
-            f"Calculation {source.calculation.id} does not tell its assets; "
+            f"The server does not report the assets of calculation {source.calculation.id}; "
             f"{source.output.name} cannot be located."
         ) from error
     names = array.dtype.names or ()
@@ -100,16 +96,16 @@ def read_assets(source: Source, what: str = "assets") -> Assets:
 def about_columns(assets: Assets, asset_id: str = "asset_id") -> list[tuple[Column, str]]:
     """Return the columns that say which asset a row is of, each with its field of the assets."""
     return [
-        (Column(asset_id, TEXT, "Asset"), "id"),
+        (replace(USUAL["asset_id"], name=asset_id), "id"),
         *((tag_column(tag), tag) for tag in sorted(assets.tags)),
-        (Column("lon", REAL, "Longitude", "°"), "lon"),
-        (Column("lat", REAL, "Latitude", "°"), "lat"),
+        (USUAL["lon"], "lon"),
+        (USUAL["lat"], "lat"),
     ]
 
 
 def tag_column(tag: str) -> Column:
     """Return the column of a tag."""
-    return Column(tag, TEXT, "Taxonomy" if tag == "taxonomy" else tag)
+    return USUAL["taxonomy"] if tag == "taxonomy" else Column(tag, ColumnType.TEXT, tag)
 
 
 def asset_blocks(
@@ -125,7 +121,7 @@ def asset_blocks(
         )
 
 
-def value_column(name: str, units: Units) -> Column:
+def value_column(source: Source, name: str) -> Column:
     """Return the column of a field of the exposure."""
     if name.startswith("value-"):
         loss_type = name[len("value-") :]
@@ -133,32 +129,45 @@ def value_column(name: str, units: Units) -> Column:
         counted = loss_type in PEOPLE or loss_type in ("number", "area")
         return Column(
             name,
-            REAL,
-            words if counted else f"{words} value",
-            units.of(loss_type),
+            label=words if counted else f"{words} value",
+            unit=loss_unit(source, loss_type),
             additive=True,
             quantity="exposure",
             loss_type=loss_type,
         )
     if name.startswith("occupants_"):
         label = f"Occupants, {name[len('occupants_') :].replace('avg', 'average')}"
-        return Column(name, REAL, label, "people", additive=True, quantity="occupants")
-    if name == "retrofitted":
-        unit = units.of("structural")
-        return Column(name, REAL, "Retrofitting cost", unit, additive=True, quantity="exposure")
-    return Column(name, REAL, {"ideductible": "Insurance deductible"}.get(name, name))
+        return Column(name, label=label, unit="people", additive=True, quantity="occupants")
+    if name == COST:
+        return retrofitting_cost(source)
+    return Column(name, label={"ideductible": "Insurance deductible"}.get(name, name))
+
+
+COST = "retrofitted"
+"""Name of the field that holds what retrofitting costs."""
+
+
+def retrofitting_cost(source: Source) -> Column:
+    """Return the column of what retrofitting each asset costs."""
+    unit = loss_unit(source, "structural")
+    label = "Retrofitting cost"
+    return Column(COST, label=label, unit=unit, additive=True, quantity="exposure")
+
+
+def risk_provenance(
+    source: Source,
+    choices: Choices,
+    members: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the provenance of values of risk, with the time that they are for.
+
+    ``members`` and ``about`` are those of :meth:`Source.provenance`.
+    """
+    time = {"risk_investigation_time": source.risk_time} if source.risk_time else {}
+    return {**time, **source.provenance(choices, members, about)}
 
 
 def empty_note(source: Source) -> str:
     """Return the sentence for an output without rows."""
     return f"{source.output.name} of calculation {source.calculation.id} is empty."
-
-
-def check_point_or_table(source: Source, choices: Choices) -> None:
-    """Refuse geometries that assets do not have, and the long format."""
-    if choices.geometry not in ("auto", POINT, NONE):
-        raise InvalidChoice(
-            f"{source.output.name} can be loaded with GEOMETRY auto, point or none."
-        )
-    if choices.long_format:
-        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")

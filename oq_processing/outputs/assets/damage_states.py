@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..core.palettes import LOSS_RAMP
 from ..core.source import Source
-from ..core.table import REAL, TEXT, Column, Style
-from .words import of_and_time
+from ..core.table import Column, ColumnType, Style
+from .words import of_what
 
 NO_DAMAGE = "no_damage"
 
@@ -23,32 +23,35 @@ def damage_states(source: Source) -> list[str]:
     return [NO_DAMAGE, *(source.oqparam.get("limit_states") or ())]
 
 
-def damage_label(
-    what: str, state: str, loss_type: str = "", peril: str = "", time: str = ""
-) -> str:
-    """Return what a number or fraction of buildings in a state is called."""
-    damage = "without damage" if state == NO_DAMAGE else f"in state {state}"
-    return f"{what} {damage}{of_and_time(loss_type, peril, time)}"
+def damage_column(
+    name: str,
+    state: str,
+    loss_type: str,
+    peril: str = "",
+    time: str = "",
+    what: str = "Expected number",
+) -> Column:
+    """Return the column of the number of buildings in a state, or of ``what`` else there is of it.
 
-
-def damage_column(name: str, state: str, loss_type: str, label: str) -> Column:
-    """Return the column of the number of buildings in a state."""
+    ``time`` is what its label ends with: `` in 50 years``.
+    """
+    damage = "without damage" if state == NO_DAMAGE else f"in damage state {state}"
     return Column(
         name,
-        REAL,
-        label,
-        "buildings",
+        label=f"{what} of buildings {damage}{of_what(loss_type, peril)}{time}",
+        unit="buildings",
         additive=True,
         quantity="damage",
         loss_type=loss_type,
         damage_state=state,
+        peril=peril,
     )
 
 
 def loss_style(column: Column, source: Source) -> Style:
     """Return how losses and damage are drawn: damage in the colours of its state."""
-    if column.type == TEXT:
-        states = damage_states(source)
+    states = damage_states(source)
+    if column.type == ColumnType.TEXT:
         colors = (of_rank(STATE_COLORS, i, len(states)) for i in range(len(states)))
         return Style(
             column.name,
@@ -56,7 +59,6 @@ def loss_style(column: Column, source: Source) -> Style:
         )
     ramp = LOSS_RAMP
     if column.damage_state:
-        states = damage_states(source)
         ramp = of_rank(STATE_RAMPS, states.index(column.damage_state), len(states))
     return Style(column.name, "logarithmic", (), ramp)
 

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
-from ..core.choices import Choices, match_kinds, match_names
-from ..core.csv_export import CsvFile, csv_files, scan, to_array
-from ..core.quantities import kind_label
+from ..core.choices import Choices, match_names
+from ..core.columns import USUAL
+from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.kinds import choose_kinds, of_kind, parse_kind
+from ..core.lazy import Array, np
 from ..core.source import Source
 from ..core.table import (
     MAX_COLUMNS,
-    NONE,
-    POINT,
-    REAL,
-    TEXT,
     Block,
     Column,
+    ColumnType,
+    Geometry,
     Table,
     point_array,
+    refuse_many,
     rows_per_block,
 )
-from .assets import empty_note
+from .asset_table import drawn_by_default, points_or_table
+from .assets import empty_note, risk_provenance, tag_column
 from .damage_states import damage_states, loss_style
 from .selection import left_out_note
-from .units import Units
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from .sums import sum_by_site
+from .units import loss_unit
 
 MODAL = "modal-ds-"
 """How columns of modal damage states begin; they hold texts."""
@@ -42,7 +40,7 @@ MODAL = "modal-ds-"
 class Member:
     """The values of one statistic or realization: a CSV file, or an array of an extract.
 
-    ``blocks(positions, rows)`` yields the arrays of those columns of ``header``, so many rows at a
+    ``blocks(positions, rows)`` yields the arrays of those columns of ``header``, ``rows`` at a
     time. Members of one ``extract`` are of the same assets; those of CSV files are compared.
     """
 
@@ -50,7 +48,7 @@ class Member:
     header: tuple[str, ...]
     rows: int
     blocks: Callable[[Sequence[int], int], Iterator[list[Array]]]
-    about: dict[str, Any]
+    about: dict[str, Any] = field(default_factory=dict)
     extract: bool = False
 
     @property
@@ -67,11 +65,25 @@ Members = dict[str, Callable[[], Member]]
 
 @dataclass(frozen=True)
 class Part:
-    """What is taken from a member: the positions of its values, and the columns they become."""
+    """What is taken from a member: the positions of its values, and the columns they become.
+
+    ``kinds`` are the statistics and realizations that the output has.
+    """
 
     member: Member
     positions: tuple[int, ...]
     columns: tuple[Column, ...]
+    kinds: tuple[str, ...]
+
+    def values(self) -> Iterator[tuple[str, Column]]:
+        """Yield the name that the engine gives each column of values, and the column."""
+        for position, column in zip(self.positions, self.columns):
+            yield self.member.header[position], column
+
+    def like(self, column: Column, plain: Column, choices: Choices) -> Column:
+        """Return what ``plain`` is called where it is of the same kind, and summed, as a column."""
+        found = of_kind(plain, column.kind, [column.kind], self.kinds)
+        return sum_by_site(found) if choices.aggregate_by_site else found
 
 
 def array_members(source: Source, what: str, prefix: str, factor: float | None = None) -> Members:
@@ -90,16 +102,14 @@ def array_members(source: Source, what: str, prefix: str, factor: float | None =
         fields = array.dtype.names or ()
         header = tuple("asset_id" if field == "id" else field for field in fields)
         blocks = partial(_array_blocks, array, factor)
-        return Member(f"{prefix}-{name}", header, len(array), blocks, {}, True)
+        return Member(f"{prefix}-{name}", header, len(array), blocks, extract=True)
 
-    return {_kind(name): partial(member, name) for name in npz.names if name != "extra"}
+    return {parse_kind(name): partial(member, name) for name in npz.names if name != "extra"}
 
 
 def _array_blocks(
     array: Array, factor: float | None, positions: Sequence[int], size: int
 ) -> Iterator[list[Array]]:
-    import numpy as np
-
     names = array.dtype.names or ()
     for start in range(0, len(array), size):
         rows = array[start : start + size]
@@ -118,35 +128,31 @@ def _array_blocks(
         yield found
 
 
-def csv_members(source: Source) -> Members:
-    """Return the files of the CSV export."""
+def csv_members(source: Source, why: str) -> Members:
+    """Return the files of the CSV export; ``why`` not an extract, for the log."""
 
     def member(file: CsvFile) -> Member:
         scan(file)
-        for name, kind, wanted in zip(file.header, file.types, _types(file.header)):
-            if file.rows and kind == TEXT and wanted == REAL:
+        types = _types(file.header)
+        for name, found, wanted in zip(file.header, file.types, types):
+            if file.rows and found == ColumnType.TEXT and wanted == ColumnType.REAL:
                 raise InvalidOutput(f"{file.member}: the column {name} does not hold numbers.")
-        return Member(file.member, file.header, file.rows, partial(_csv_blocks, file), file.about)
 
-    return {
-        _kind(file.member.partition("-")[2]): partial(member, file) for file in csv_files(source)
-    }
+        def blocks(positions: Sequence[int], size: int) -> Iterator[list[Array]]:
+            return file.blocks(positions, [types[i] for i in positions], size)
 
+        return Member(file.member, file.header, file.rows, blocks, file.about)
 
-def _csv_blocks(file: CsvFile, positions: Sequence[int], size: int) -> Iterator[list[Array]]:
-    import numpy as np
-
-    types = _types(file.header)
-    rows = file.read()
-    while chunk := list(islice(rows, size)):
-        cells = list(zip(*chunk))
-        yield [to_array(np, types[position], cells[position]) for position in positions]
+    return {file.kind: partial(member, file) for file in csv_files(source, why)}
 
 
-def _types(header: Sequence[str]) -> list[str]:
+def _types(header: Sequence[str]) -> list[ColumnType]:
     """Return the types of the columns: ids, tags and modal damage states are text."""
     place = header.index("lon") if "lon" in header else len(header)
-    return [TEXT if i < place or name.startswith(MODAL) else REAL for i, name in enumerate(header)]
+    return [
+        ColumnType.TEXT if i < place or name.startswith(MODAL) else ColumnType.REAL
+        for i, name in enumerate(header)
+    ]
 
 
 def chosen_parts(
@@ -157,10 +163,8 @@ def chosen_parts(
     without: str = "",
 ) -> list[Part]:
     """Return what was chosen of the members, described, ``without`` one damage state."""
-    statistics = [kind for kind in members if not kind.startswith("rlz-")]
-    statistics.sort(key=lambda kind: kind != "mean")  # what is usual comes first, and is drawn
-    realizations = sorted(int(kind[4:]) for kind in members if kind.startswith("rlz-"))
-    kinds = match_kinds(choices.kind, statistics, realizations)
+    there = tuple(members)
+    kinds = choose_kinds(choices.kind, there)
     read = [members[kind]() for kind in kinds]
     first = read[0]
     for member in read:
@@ -174,24 +178,29 @@ def chosen_parts(
         described = {i: c for i, c in described.items() if c.damage_state != without}
     loss_types = list(dict.fromkeys(c.loss_type for c in described.values()))
     chosen = match_names(choices.loss_type, loss_types, "LOSS_TYPE", "loss type")
-    described = _with_units(source, described)
-    parts = []
-    for kind, member in zip(kinds, read):
-        summable = kind == "mean" or kind.startswith("rlz-")
-        suffix = "" if kind == "mean" or len(members) == 1 else f", {kind_label(kind).lower()}"
-        columns = {
-            position: replace(
-                column,
-                name=f"{kind}-{column.name}" if len(kinds) > 1 else column.name,
-                label=column.label + suffix,
-                kind=kind,
-                additive=column.additive and summable,
-            )
-            for position, column in described.items()
-            if column.loss_type in chosen
-        }
-        parts.append(Part(member, tuple(columns), tuple(columns.values())))
-    return parts
+    described = {i: c for i, c in described.items() if c.loss_type in chosen}
+    count = first.shared + len(kinds) * len(described)
+    what = f"{len(kinds)} statistics or realizations × {len(described)} loss types or states"
+    refuse_many(count, what, "KIND or LOSS_TYPE")
+    if not described:
+        raise InvalidChoice(f"{source.output.name} of {first.name} has no values.")
+    described = {i: _with_unit(source, c) for i, c in described.items()}
+    return [
+        Part(
+            member,
+            tuple(described),
+            tuple(of_kind(c, kind, kinds, there) for c in described.values()),
+            there,
+        )
+        for kind, member in zip(kinds, read)
+    ]
+
+
+def _with_unit(source: Source, column: Column) -> Column:
+    """Return the column, with the currency of the exposure where it holds money."""
+    if column.unit or column.quantity not in ("average loss", "losses"):
+        return column
+    return replace(column, unit=loss_unit(source, column.loss_type))
 
 
 def _different(member: Member, first: Member) -> InvalidOutput:
@@ -202,50 +211,25 @@ def table_of(source: Source, choices: Choices, parts: Sequence[Part]) -> Table:
     """Return the table of all assets: what is known of each, and the values of all parts."""
     first = parts[0].member
     about = tuple(
-        Column(name, kind, *_ABOUT.get(name, (name, "")))
-        for name, kind in zip(first.header[: first.shared], _types(first.header))
+        USUAL[name] if name in ("asset_id", "lon", "lat") else tag_column(name)
+        for name in first.header[: first.shared]
     )
     values = [c for part in parts for c in part.columns]
-    columns = (*about, *values)
-    if len(columns) > MAX_COLUMNS:
-        raise InvalidChoice(
-            f"{source.output.name} has {len(columns)} fields so chosen, a layer at most "
-            f"{MAX_COLUMNS}; choose by KIND or LOSS_TYPE."
-        )
-    if not values:
-        raise InvalidChoice(f"{source.output.name} of {first.name} has no values.")
-    styled = _styled(values, choices.style_field, source)
-    geometry = NONE if choices.geometry == NONE else POINT
-    provenance = source.provenance(choices)
-    provenance["members"] = [part.member.name for part in parts]
-    if time := source.risk_time:
-        provenance["risk_investigation_time"] = time
-    for key in ("checksum", "start_date"):
-        if key in first.about:
-            provenance[key] = first.about[key]
-    notes = []
-    if not first.rows:
-        notes.append(empty_note(source))
-    elif note := left_out_note(source, first.rows):
-        notes.append(note)
-    return Table(
-        title=styled.title,
-        columns=columns,
+    geometry = points_or_table(choices)
+    note = left_out_note(source, first.rows) if first.rows else empty_note(source)
+    table = Table(
+        title="",
+        columns=(*about, *values),
         rows=first.rows,
-        blocks=partial(_blocks, parts, len(about), geometry == POINT),
+        blocks=partial(_blocks, parts, len(about), geometry == Geometry.POINT),
         geometry=geometry,
-        style=loss_style(styled, source),
-        notes=tuple(notes),
-        provenance=provenance,
+        notes=(note,) if note else (),
+        provenance=risk_provenance(
+            source, choices, [part.member.name for part in parts], first.about
+        ),
     )
-
-
-_ABOUT = {
-    "asset_id": ("Asset", ""),
-    "taxonomy": ("Taxonomy", ""),
-    "lon": ("Longitude", "°"),
-    "lat": ("Latitude", "°"),
-}
+    usual = _usual(values, damage_states(source))
+    return drawn_by_default(table, usual, values, lambda column: loss_style(column, source))
 
 
 def _blocks(parts: Sequence[Part], shared: int, points: bool) -> Iterator[Block]:
@@ -288,41 +272,18 @@ def with_derived(table: Table, derived: Sequence[Derived]) -> Table:
     if len(names) + len(derived) > MAX_COLUMNS or any(d.column.name in names for d in derived):
         return table
 
-    def blocks() -> Iterator[Block]:
-        for block in table.blocks():
-            by_name = dict(zip(names, block.values))
-            more = tuple(d.compute(*(by_name[name] for name in d.of)) for d in derived)
-            yield replace(block, values=block.values + more)
+    def more(block: Block) -> Block:
+        by_name = dict(zip(names, block.values))
+        found = (d.compute(*(by_name[name] for name in d.of)) for d in derived)
+        return replace(block, values=(*block.values, *found))
 
-    return replace(table, columns=(*table.columns, *(d.column for d in derived)), blocks=blocks)
-
-
-def _kind(text: str) -> str:
-    """Return the statistic or realization of a member: ``rlz-000`` is ``rlz-0``."""
-    return f"rlz-{int(text[4:])}" if re.fullmatch(r"rlz-\d+", text) else text
+    return table.map_blocks(more, (*table.columns, *(d.column for d in derived)))
 
 
-def _with_units(source: Source, columns: dict[int, Column]) -> dict[int, Column]:
-    """Return the columns, with the currency of the exposure where they hold money."""
-    units = Units(source)
-    return {
-        i: replace(c, unit=units.of(c.loss_type))
-        if not c.unit and c.quantity in ("average loss", "losses")
-        else c
-        for i, c in columns.items()
-    }
-
-
-def _styled(columns: Sequence[Column], wanted: str, source: Source) -> Column:
-    for column in columns:
-        if wanted and column.name.lower() == wanted.lower():
-            return column
+def _usual(columns: Sequence[Column], states: Sequence[str]) -> Column:
+    """Return what is drawn by default: structural, of damage the worst state."""
     loss_types = [c.loss_type for c in columns]
     loss_type = "structural" if "structural" in loss_types else loss_types[0]
     of_type = [c for c in columns if c.loss_type == loss_type]
-    ranks = {state: i for i, state in enumerate(damage_states(source))}
-    states = [c for c in of_type if c.damage_state in ranks]
-    if states:
-        last = max(ranks[c.damage_state] for c in states)
-        return next(c for c in states if ranks[c.damage_state] == last)
-    return of_type[0]
+    damaged = [c for c in of_type if c.damage_state in states]
+    return max(damaged, key=lambda c: states.index(c.damage_state)) if damaged else of_type[0]

@@ -5,22 +5,19 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ...engine.errors import InvalidChoice
-from ..core.choices import Choices, listed
+from ..core import wkb
+from ..core.choices import Choices
+from ..core.lazy import Array, np
 from ..core.source import Source
-from ..core.table import LINE, Block, Column, Style, Table, rows_per_block
+from ..core.table import Block, Column, Geometry, Style, Table, rows_per_block
+from ..core.wording import listed
 from .assets import Assets, about_columns, value_column
 from .selection import chosen_assets
-from .units import Units
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 TAGS_OF_ENDS = ("start_node", "end_node")
 """The tags of an edge of a network that name the nodes it joins."""
@@ -34,20 +31,20 @@ def with_lines(source: Source, choices: Choices, assets: Assets, table: Table) -
     return replace(table, lines=edges(source, every, assets))
 
 
-def value_pairs(assets: Assets, units: Units) -> list[tuple[Column, str]]:
+def value_pairs(source: Source, assets: Assets) -> list[tuple[Column, str]]:
     """Return the columns of values and occupants, each with its field of the assets."""
     pairs = [
-        (value_column(name, units), name)
+        (value_column(source, name), name)
         for name in assets.names
         if name not in ("id", "lon", "lat", "ordinal", "site_id")
     ]
-    if is_network(assets):  # what is counted are no buildings
+    if is_network(assets):  # it has other components than buildings
         pairs = [(replace(c, unit="") if c.loss_type == "number" else c, n) for c, n in pairs]
     return pairs
 
 
 def is_network(assets: Assets) -> bool:
-    """Tell whether the assets are nodes and edges."""
+    """Return whether the assets are nodes and edges."""
     return {*TAGS_OF_ENDS, "type"} <= assets.tags.keys()
 
 
@@ -57,14 +54,12 @@ def edges(source: Source, choices: Choices, assets: Assets) -> Table:
     An edge of which a node is missing keeps its row without a line; the notes name it. TAXONOMY
     and TAG_FILTER choose among the edges. Raises :class:`InvalidChoice` where there is no network.
     """
-    import numpy as np
-
     if choices.aggregate_by_site:
         raise InvalidChoice("Lines cannot be summed by site; leave AGGREGATE_BY_SITE out.")
     if not is_network(assets):
         raise InvalidChoice(
-            f"The assets of {source.output.name} are no network (type, start_node, end_node); "
-            "there are no lines."
+            f"The assets of {source.output.name} are not a network (type, start_node, "
+            "end_node); there are no lines."
         )
     kinds = np.array([str(value).lower() for value in assets.cells("type").tolist()])
     ids = assets.cells("id").tolist()
@@ -83,20 +78,19 @@ def edges(source: Source, choices: Choices, assets: Assets) -> Table:
             for i in broken
         ]
         notes.append(
-            f"{len(broken)} of {len(rows)} edges have no line, because a node of theirs is "
+            f"{len(broken)} of {len(rows)} edges have no line, because one of their nodes is "
             f"missing: {listed(names)}."
         )
-    pairs = [*about_columns(assets, "id"), *value_pairs(assets, Units(source))]
-    provenance = source.provenance(choices)
+    pairs = [*about_columns(assets, "id"), *value_pairs(source, assets)]
     table = Table(
         title="Edges of the network",
         columns=tuple(column for column, _ in pairs),
         rows=len(rows),
         blocks=partial(_edge_blocks, picked, [f for _, f in pairs], assets.xy(), ends),
-        geometry=LINE,
+        geometry=Geometry.LINE,
         style=Style("taxonomy"),
         notes=tuple(notes),
-        provenance=provenance,
+        provenance=source.provenance(choices),
     )
     return chosen_assets(table, choices)
 
@@ -107,13 +101,8 @@ def _edge_blocks(
     size = rows_per_block(len(fields))
     for start in range(0, picked.rows, size):
         stop = min(start + size, picked.rows)
-        lines = []
-        for first, last in zip(ends[0][start:stop].tolist(), ends[1][start:stop].tolist()):
-            whole = first >= 0 and last >= 0
-            lines.append(line_wkb(*xy[first].tolist(), *xy[last].tolist()) if whole else b"")
+        first, last = (end[start:stop] for end in ends)
+        whole = (first >= 0) & (last >= 0)
+        lines = wkb.lines(np.stack([xy[first], xy[last]], axis=1))
+        lines = [line if drawn else b"" for line, drawn in zip(lines, whole.tolist())]
         yield Block(tuple(picked.cells(f, start, stop) for f in fields), wkb=lines)
-
-
-def line_wkb(*coordinates: float) -> bytes:
-    """Return a line as WKB from longitude, latitude of each point."""
-    return struct.pack(f"<BII{len(coordinates)}d", 1, 2, len(coordinates) // 2, *coordinates)

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import InvalidChoice
-from ..core.choices import Choices, listed, split_list
+from ..core.choices import Choices
+from ..core.lazy import Array, np
+from ..core.patterns import Filter, Matcher, read_filter
 from ..core.source import Source
-from ..core.table import POINT, TEXT, Block, Column, Table
+from ..core.table import Block, Column, ColumnType, Geometry, Table
+from ..core.wording import listed
 from .sums import by_site, not_summed
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 CHOICES = ("TAXONOMY", "TAG_FILTER", "AGGREGATE_BY_SITE")
 """The choices that :func:`chosen_assets` honours."""
-
-_LOG_RECORDS = 100  # at the beginning of a log, where the exposure is read
-_REMEMBERED = 100_000  # values of a tag whose match is kept
-
-Filter = dict[str, "tuple[str, ...]"]
-"""Patterns of values by tag; an asset is taken where each tag matches one of its patterns."""
 
 
 def chosen_assets(table: Table, choices: Choices) -> Table:
@@ -54,7 +47,7 @@ def largest_on_top(table: Table, rows: str = "rows", summable: bool = False) -> 
 
     ``rows`` is what the log calls them; ``summable`` whether AGGREGATE_BY_SITE makes one of them.
     """
-    if table.geometry != POINT or table.style is None:
+    if table.geometry != Geometry.POINT or table.style is None:
         return table
     shared = f"{{rows:,}} {rows} at {{places:,}} places: the largest of each is drawn on top."
     if summable:
@@ -63,73 +56,13 @@ def largest_on_top(table: Table, rows: str = "rows", summable: bool = False) -> 
     return replace(table, style=replace(table.style, order_by=order), shared=shared)
 
 
-def read_filter(taxonomy: str, tag_filter: str) -> list[Filter]:
-    """Return what TAXONOMY and TAG_FILTER ask for; an asset must meet all of it.
-
-    TAXONOMY lists values of the tag ``taxonomy``: ``RM*, W``. TAG_FILTER is
-    ``NAME_1=Bagmati, Gandaki; TAXONOMY=RM*``: tags between semicolons, the values of each between
-    commas outside parentheses. ``*`` stands for any text, also for a comma in a value. Raises
-    :class:`InvalidChoice` for what cannot be read so.
-    """
-    found: list[Filter] = []
-    if taxonomy.strip():
-        found.append({"taxonomy": _patterns("TAXONOMY", taxonomy, "RM*, W")})
-    if tag_filter.strip():
-        tags: Filter = {}
-        example = "NAME_1=Bagmati, Gandaki; taxonomy=RM*"
-        for part in re.findall(r"(?:[^;()]|\([^()]*\))+", tag_filter):
-            if not part.strip():
-                continue
-            name, equals, values = part.partition("=")
-            if not equals or not name.strip():
-                raise InvalidChoice(
-                    f"“{part.strip()}” is no tag with its values; write {example} (TAG_FILTER)."
-                )
-            key = name.strip().lower()
-            tags[key] = tags.get(key, ()) + _patterns("TAG_FILTER", values, example)
-        if not tags:
-            raise InvalidChoice(f"“{tag_filter.strip()}” names no tag; write {example}.")
-        found.append(tags)
-    return found
-
-
-def _patterns(parameter: str, text: str, example: str) -> tuple[str, ...]:
-    patterns = tuple(split_list(text))
-    if not patterns:
-        raise InvalidChoice(f"“{text.strip()}” names no value; write {example} ({parameter}).")
-    return patterns
-
-
+@dataclass(frozen=True)
 class _Tag:
-    """One tag that is asked for: the position of its column, and what was seen of it."""
+    """A requested tag: its column, the index of that, and the patterns of the wanted values."""
 
-    def __init__(self, column: Column, position: int, patterns: Sequence[str]) -> None:
-        self.column = column
-        self.position = position
-        self.patterns = {p: _regular(p) for p in patterns}
-        self.unmatched = set(patterns)
-        self._known: dict[Any, bool] = {}
-
-    def matches(self, values: Array) -> list[bool]:
-        """Tell which values are asked for."""
-        if len(self._known) > _REMEMBERED:
-            self._known.clear()
-        cells = values.tolist()
-        for value in set(cells).difference(self._known):
-            text = "" if value is None else str(value)
-            hits = [p for p, pattern in self.patterns.items() if pattern.fullmatch(text)]
-            self.unmatched.difference_update(hits)
-            self._known[value] = bool(hits)
-        return [self._known[value] for value in cells]
-
-    @property
-    def values(self) -> list[str]:
-        """The values that were seen, sorted."""
-        return sorted(str(value) for value in self._known if value is not None)
-
-
-def _regular(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+    column: Column
+    position: int
+    matcher: Matcher
 
 
 def of_tags(table: Table, wanted: Sequence[Filter]) -> Table:
@@ -139,19 +72,25 @@ def of_tags(table: Table, wanted: Sequence[Filter]) -> Table:
     and where no row has all that is asked for.
     """
     tags = _tags(table, wanted)
-    masks = list(_masks(table, tags))
+    codes = [
+        [tag.matcher.look(block.values[tag.position].tolist()) for tag in tags]
+        for block in table.blocks()
+    ]
+    masks = [
+        np.logical_and.reduce([tag.matcher.meant(part) for tag, part in zip(tags, parts)])
+        for parts in codes
+    ]
     rows = sum(int(mask.sum()) for mask in masks)
-    said = "; ".join(f"{tag.column.name}={', '.join(tag.patterns)}" for tag in tags)
+    said = "; ".join(f"{tag.column.name}={', '.join(tag.matcher.patterns)}" for tag in tags)
     if table.rows:
         for tag in tags:
-            for pattern in tag.patterns:
-                if pattern in tag.unmatched:
-                    raise InvalidChoice(
-                        f"No asset has {tag.column.name} “{pattern}”; there are: "
-                        f"{listed(tag.values)}."
-                    )
+            for pattern in tag.matcher.unmatched:
+                raise InvalidChoice(
+                    f"No asset has {tag.column.name} “{pattern}”; there are: "
+                    f"{listed(tag.matcher.seen)}."
+                )
         if not rows:
-            raise InvalidChoice(f"No asset has all of {said}; leave one of them out.")
+            raise InvalidChoice(f"No asset matches all of {said}; drop one of the conditions.")
     note = f"{rows:,} of {table.rows:,} rows chosen by {said}."
     return replace(
         table,
@@ -165,7 +104,7 @@ def _tags(table: Table, wanted: Sequence[Filter]) -> list[_Tag]:
     known = {
         c.name.lower(): (c, i)
         for i, c in enumerate(table.columns)
-        if c.type == TEXT and not c.quantity
+        if c.type == ColumnType.TEXT and not c.quantity
     }
     found = []
     for tags in wanted:
@@ -175,18 +114,8 @@ def _tags(table: Table, wanted: Sequence[Filter]) -> list[_Tag]:
                     f"The assets have no tag “{name}”; there are: "
                     f"{listed([c.name for c, _ in known.values()]) or 'none'}."
                 )
-            found.append(_Tag(*known[name], patterns))
+            found.append(_Tag(*known[name], Matcher(patterns)))
     return found
-
-
-def _masks(table: Table, tags: Sequence[_Tag]) -> Iterator[Array]:
-    import numpy as np
-
-    for block in table.blocks():
-        mask = np.ones(block.rows, dtype=bool)
-        for tag in tags:
-            mask &= tag.matches(block.values[tag.position])
-        yield mask
 
 
 def _filtered(table: Table, masks: Sequence[Array]) -> Iterator[Block]:
@@ -209,16 +138,14 @@ def left_out_note(source: Source, rows: int) -> str:
     The engine's log says how many it read, in that of this calculation or of the one it is based
     on; nothing else does.
     """
-    for owner in (source.calculation.id, source.parent_id):
-        if owner is None:
-            continue
-        records = source.client.log(owner, 0, _LOG_RECORDS)
-        read = [m for r in records if (m := re.match(r"Read ([\d_]+) assets\b", r.message))]
+    for owner in source.owners:
+        messages = (record.message for record in source.log(owner, pages=2))
+        read = [m for text in messages if (m := re.match(r"Read ([\d_]+) assets\b", text))]
         if read:
-            there = sum(int(m[1]) for m in read)
+            whole = sum(int(m[1]) for m in read)
             return (
-                f"{rows:,} of the {there:,} assets of the exposure: no others are in the results."
-                if there != rows
+                f"{rows:,} of the {whole:,} assets of the exposure: no others are in the results."
+                if whole != rows
                 else ""
             )
     return ""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..core.quantities import kind_label
-from ..core.table import INTEGER, REAL, Block, Column, Table, point_array, rows_per_block
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.kinds import kind_label
+from ..core.lazy import Array, np
+from ..core.table import Block, Column, ColumnType, Geometry, Table, point_array, rows_per_block
 
 ASSETS = "assets"
 """Name of the column that says how many assets a sum is of."""
@@ -43,8 +40,9 @@ def by_site(table: Table) -> Table:
     ]
     sums, counts, common = _sums(table, owners, len(sites), summed, shared)
     columns = [table.columns[i] for i in sorted((*common, *place))]
-    columns += [_sum_of(table.columns[i]) for i in summed]
-    columns.append(Column(ASSETS, INTEGER, "Number of assets", additive=True))
+    columns += [sum_by_site(table.columns[i]) for i in summed]
+    columns.append(Column(ASSETS, ColumnType.INTEGER, "Number of assets", additive=True))
+    points = table.geometry != Geometry.NONE
 
     def blocks() -> Iterator[Block]:
         size = rows_per_block(len(columns))
@@ -56,18 +54,37 @@ def by_site(table: Table) -> Table:
                 values.append(lon if i == place[0] else lat if i == place[1] else common[i][part])
             values += [total[part] for total in sums]
             values.append(counts[part])
-            yield Block(tuple(values), point_array(lon, lat) if table.geometry != "none" else None)
+            yield Block(tuple(values), point_array(lon, lat) if points else None)
 
-    head, unit = re.fullmatch(r"(.*?)( \[[^\]]*\])?", table.title, re.DOTALL).groups()  # type: ignore[union-attr]
     note = f"{int(counts.sum()):,} assets summed at {len(sites):,} places."
-    return replace(
+    summary = replace(
         table,
-        title=f"{head}, by site{unit or ''}",
+        title=f"{table.title}, by site",
         columns=tuple(columns),
         rows=len(sites),
         blocks=blocks,
         notes=(*table.notes, note),
     )
+    return titled_by_site(summary, table.columns)
+
+
+def titled_by_site(table: Table, parts: Sequence[Column]) -> Table:
+    """Return a table of sums with its title made from what the columns summed are called."""
+    titles = table.title_of
+    if table.style is None or titles is None:
+        return table
+    named = {c.name: replace(c, label=f"{c.label or c.name}, by site") for c in parts}
+
+    def title_of(column: Column) -> str:
+        return titles(named.get(column.name, column))
+
+    return replace(table, title=title_of(table.column(table.style.field)), title_of=title_of)
+
+
+def sum_by_site(column: Column) -> Column:
+    """Return the column of the sums of a column."""
+    label = f"{column.label or column.name}, sum by site"
+    return replace(column, type=ColumnType.REAL, label=label)
 
 
 def not_summed(table: Table) -> str:
@@ -97,17 +114,11 @@ def why_not_summed(column: Column) -> str:
     )
 
 
-def _sum_of(column: Column) -> Column:
-    return replace(column, type=REAL, label=f"{column.label or column.name}, sum by site")
-
-
 def _sites(table: Table, place: tuple[int, int]) -> tuple[Array, Array]:
     """Return the places in the order of their first assets, as lon + i lat, and that of each row.
 
     Places are the same where both coordinates are equal as the engine gives them.
     """
-    import numpy as np
-
     parts = []
     for block in table.blocks():
         lon, lat = (np.asarray(block.values[i], dtype=np.float64) for i in place)
@@ -124,8 +135,6 @@ def _sums(
     table: Table, owners: Array, sites: int, summed: Sequence[int], shared: Sequence[int]
 ) -> tuple[Array, Array, dict[int, Array]]:
     """Return the sums by column and site, the number of rows, and what all rows of a site share."""
-    import numpy as np
-
     sums = _zeros((len(summed), sites))
     counts = np.bincount(owners, minlength=sites)
     common = {i: _Common(sites) for i in shared}
@@ -144,8 +153,6 @@ def _sums(
 
 
 def _zeros(shape: tuple[int, int]) -> Array:
-    import numpy as np
-
     if shape[0] * shape[1] * 8 <= _IN_MEMORY:
         return np.zeros(shape)
     with tempfile.TemporaryFile() as file:
@@ -156,15 +163,11 @@ class _Common:
     """A column as long as all rows of a site have the same value in it."""
 
     def __init__(self, sites: int) -> None:
-        import numpy as np
-
         self._codes = np.full(sites, -1, dtype=np.int32)
         self._code_of: dict[Any, int] = {}
 
     def holds(self, owners: Array, cells: list[Any]) -> bool:
         """Take some rows; return False once two values of a site differ."""
-        import numpy as np
-
         codes = np.array([self._code_of.setdefault(c, len(self._code_of)) for c in cells])
         fresh = self._codes[owners] < 0
         self._codes[owners[fresh]] = codes[fresh]
@@ -172,9 +175,6 @@ class _Common:
 
     def values(self) -> Array:
         """Return the value of each site."""
-        import numpy as np
-
         known = np.empty(len(self._code_of), dtype=object)
         known[:] = list(self._code_of)
-        found: Array = known[self._codes] if len(known) else np.empty(0, dtype=object)
-        return found
+        return known[self._codes] if len(known) else np.empty(0, dtype=object)

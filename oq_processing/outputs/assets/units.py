@@ -6,8 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 from ...engine.errors import NotFound, ServerFault
@@ -15,35 +14,33 @@ from ..core.quantities import PEOPLE
 from ..core.source import Source
 
 
-@dataclass
-class Units:
-    """Units of losses by loss type; the exposure is asked once, and only for money."""
+def loss_unit(source: Source, loss_type: str) -> str:
+    """Return the unit of a loss type, or of a sum of some; "" if unknown or not the same.
 
-    source: Source
+    The exposure is fetched once, and only for money.
+    """
+    parts = re.sub(r"_ins$", "", loss_type).split("+")
+    return _common(_unit_of(source, part) for part in parts)
 
-    @cached_property
-    def _costs(self) -> dict[str, str]:
-        return _cost_units(self.source)
 
-    def of(self, loss_type: str) -> str:
-        """Return the unit of a loss type, or of a sum of some; "" if unknown or not the same."""
-        return _common(self._of_part(part) for part in re.sub(r"_ins$", "", loss_type).split("+"))
-
-    def of_all(self, loss_types: Sequence[str]) -> str:
-        """Return the unit that losses of all these types have in common, "" if none."""
-        return _common(map(self.of, loss_types))
-
-    def _of_part(self, part: str) -> str:
-        if of_people(part):
-            return "people"
-        if part == "number":
-            return "buildings"
-        return self._costs.get(part, "") if part else ""
+def loss_unit_of_all(source: Source, loss_types: Sequence[str]) -> str:
+    """Return the unit that losses of all these types have in common, "" if none."""
+    return _common(loss_unit(source, loss_type) for loss_type in loss_types)
 
 
 def of_people(loss_type: str) -> bool:
-    """Tell whether a loss type counts people, at some time of the day or on average."""
+    """Return whether a loss type counts people, at some time of the day or on average."""
     return re.sub(r"_(day|night|transit|avg)$", "", loss_type) in PEOPLE
+
+
+def _unit_of(source: Source, loss_type: str) -> str:
+    if of_people(loss_type):
+        return "people"
+    if loss_type == "number":
+        return "buildings"
+    if not loss_type:
+        return ""
+    return source.once("cost_units", lambda: _cost_units(source)).get(loss_type, "")
 
 
 def _common(units: Iterable[str]) -> str:
@@ -52,19 +49,16 @@ def _common(units: Iterable[str]) -> str:
 
 
 def _cost_units(source: Source) -> dict[str, str]:
-    """Return the unit of each cost type of the exposure, {} where the server does not tell.
+    """Return the unit of each cost type of the exposure, {} where the server does not report it.
 
     They stand in the output ``exposure`` only, of this calculation or of the one it is based on.
     """
-    for owner in (source.calculation.id, source.parent_id):
-        if owner is None:
-            continue
+    for owner in source.owners:
         with suppress(NotFound, ServerFault):
-            for output in source.client.outputs(owner):
+            for output in source.outputs(owner):
                 if output.type == "exposure" and "zip" in output.formats:
-                    target = source.folder / f"exposure-{output.id}.zip"
-                    source.client.export(output, "zip", target)
-                    return _units_in(target)
+                    exposure = replace(source, output=output, progress=None)
+                    return _units_in(exposure.export("zip").path)
     return {}
 
 

@@ -1,17 +1,15 @@
-"""What losses and damage are called, with the time that they are for."""
+"""What losses and damage are called, with what they are of and the time that they are for."""
 
 from __future__ import annotations
 
-from ..core.quantities import loss_words, years
 from ..core.source import Source
+from ..core.wording import loss_words, within
 
 
 def when(source: Source) -> str:
     """Return the time that losses and damage are for, as it ends a title: `` in 50 years``."""
-    time = source.risk_time
-    if time:
-        return f" in {years(time)} year{'' if time == 1 else 's'}"
-    return " given the event" if source.calculation.mode.startswith("scenario") else ""
+    scenario = source.calculation.mode.startswith("scenario")
+    return within(source.risk_time) or (" given the event" if scenario else "")
 
 
 def average_loss(source: Source, loss_type: str, time: str = "") -> str:
@@ -25,7 +23,7 @@ def average_loss(source: Source, loss_type: str, time: str = "") -> str:
     return f"{'Average' if source.risk_time else 'Mean'} {what}{time or when(source)}"
 
 
-def of_and_time(loss_type: str, peril: str, time: str) -> str:
-    """Return what stands behind a quantity: ``, structural, landslide, in 50 years``."""
-    of = "".join(f", {word}" for word in (loss_words(loss_type), peril) if word)
-    return f"{of},{time}" if of and time else of + time
+def of_what(loss_type: str, peril: str = "") -> str:
+    """Return what stands behind a quantity: `` (structural, landslide)``, "" for nothing."""
+    words = ", ".join(word for word in (loss_words(loss_type), peril) if word)
+    return f" ({words})" if words else ""

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...engine.errors import InvalidChoice
-from .quantities import percent, return_period, years
+from .quantities import return_period
+from .wording import listed, poe_text
 
 SAME_POE = 0.005  # relative; jobs given by return periods have PoEs like 0.0999999
 SAME_PERIOD = 0.015  # relative; "475y" means 10% in 50 years, 474.6 years
@@ -53,7 +54,7 @@ class Choices:
     def refuse_others(self, honoured: Sequence[str], title: str) -> None:
         """Raise :class:`InvalidChoice` for a choice that an output called ``title`` cannot honour.
 
-        ``honoured`` are names of parameters; GEOMETRY and LONG_FORMAT are the readers' own affair.
+        ``honoured`` are names of parameters; GEOMETRY and LONG_FORMAT are not looked at.
         """
         takes = [name for name in (*SELECTING, "AGGREGATE_BY_SITE") if name in honoured]
         for name in self.made():
@@ -87,78 +88,9 @@ def split_list(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _parts(text: str) -> list[str]:
+def parts_of(text: str) -> list[str]:
     """Return what was listed, [] for nothing but separators; never nothing for something."""
     return split_list(text) or [part for part in [text.strip(" ,;\t\n")] if part]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them, the first forty of many."""
-    shown = ", ".join(names[:40])
-    return shown + (f", … ({len(names)} in all)" if len(names) > 40 else "")
-
-
-def _normal_kind(text: str) -> str:
-    text = text.strip()
-    if text.lower() == "median":
-        return "quantile-0.5"
-    if match := re.fullmatch(r"rlz-?(\d+)", text, re.I):
-        return f"rlz-{int(match[1])}"
-    if match := re.fullmatch(r"quantile-(\d*\.?\d+)", text, re.I):
-        return f"quantile-{float(match[1]):g}"
-    return text.lower()
-
-
-def match_kinds(text: str, statistics: Sequence[str], realizations: Sequence[int]) -> list[str]:
-    """Return the chosen statistics and realizations, as the engine names them.
-
-    ``all`` are all statistics (all realizations where there are none), ``rlzs`` all
-    realizations, ``rlz-0..9`` a range; ``rlz-3`` is ``rlz-003``; ``median`` is ``quantile-0.5``.
-    Nothing chosen is the mean, else the median, else the only realization. Raises
-    :class:`InvalidChoice`, naming those there are.
-    """
-    known = {_normal_kind(name): name for name in statistics}
-    known.update({f"rlz-{r}": f"rlz-{r}" for r in realizations})
-    shown = [*statistics, *_realization_names(realizations)]
-    if not _parts(text):
-        for default in ("mean", "quantile-0.5"):
-            if default in known:
-                return [known[default]]
-        if len(realizations) == 1:
-            return [f"rlz-{realizations[0]}"]
-        raise InvalidChoice(f"Choose a statistic or realization (KIND): {listed(shown)}.")
-    found: list[str] = []
-    for part in _parts(text):
-        wanted = part.lower()
-        if wanted == "all":
-            found += list(statistics) or [f"rlz-{r}" for r in realizations]
-        elif wanted == "rlzs":
-            found += [f"rlz-{r}" for r in realizations]
-            if not realizations:
-                raise InvalidChoice(
-                    f"This calculation kept no single realizations; KIND may be: {listed(shown)}."
-                )
-        elif match := re.fullmatch(r"rlz-?(\d+)\.\.(?:rlz-?)?(\d+)", wanted):
-            first, last = int(match[1]), int(match[2])
-            chosen = [r for r in realizations if first <= r <= last]
-            if len(chosen) != last - first + 1 or not chosen:
-                raise InvalidChoice(
-                    f"There are no realizations “{part}”; KIND may be: {listed(shown)}."
-                )
-            found += [f"rlz-{r}" for r in chosen]
-        elif _normal_kind(part) in known:
-            found.append(known[_normal_kind(part)])
-        else:
-            raise InvalidChoice(
-                f"There is no statistic or realization “{part}”; KIND may be: {listed(shown)}."
-            )
-    return list(dict.fromkeys(found))
-
-
-def _realization_names(realizations: Sequence[int]) -> list[str]:
-    if len(realizations) > 3 and list(realizations) == list(range(len(realizations))):
-        return [f"rlz-0..{len(realizations) - 1}"]
-    return [f"rlz-{r}" for r in realizations]
 
 
 def match_names(text: str, names: Sequence[str], parameter: str, what: str) -> list[str]:
@@ -166,11 +98,11 @@ def match_names(text: str, names: Sequence[str], parameter: str, what: str) -> l
 
     Raises :class:`InvalidChoice`, naming those there are.
     """
-    if not _parts(text):
+    if not parts_of(text):
         return list(names)
     known = {re.sub(r"\s", "", name).lower(): name for name in names}
     found = []
-    for part in _parts(text):
+    for part in parts_of(text):
         name = known.get(re.sub(r"\s", "", part).lower())
         if name is None:
             raise InvalidChoice(
@@ -186,10 +118,10 @@ def match_poes(text: str, poes: Sequence[float], time: float | None) -> list[flo
     ``0.1``, ``10%`` and ``475y`` (a return period, with ``time`` = investigation time in years) are
     the same; matched with a tolerance. Raises :class:`InvalidChoice`, naming those there are.
     """
-    if not _parts(text):
+    if not parts_of(text):
         return list(poes)
     found = []
-    for part in _parts(text):
+    for part in parts_of(text):
         nearest, _ = _read_poe(part, poes, time)
         if nearest is None:
             raise InvalidChoice(
@@ -207,7 +139,7 @@ def any_poes(text: str, poes: Sequence[float], time: float | None) -> list[float
     :class:`InvalidChoice` for what is none.
     """
     found = []
-    for part in _parts(text):
+    for part in parts_of(text):
         nearest, wanted = _read_poe(part, poes, time)
         if not 0 < wanted < 1:
             raise InvalidChoice(f"“{part}” is no probability between 0 and 1 (POE).")
@@ -239,12 +171,6 @@ def _read_poe(part: str, poes: Sequence[float], time: float | None) -> tuple[flo
     if nearest is None or distance[nearest] > tolerance:
         return None, wanted
     return nearest, wanted
-
-
-def poe_text(poe: float, time: float | None) -> str:
-    """Return a PoE in the ways it may be chosen: ``0.1 (10%, 475y)``."""
-    period = f", {years(return_period(poe, time))}y" if time else ""
-    return f"{poe:g} ({percent(poe)}{period})"
 
 
 def nearest_475(poes: Sequence[float], time: float | None) -> float:

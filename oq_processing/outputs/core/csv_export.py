@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import logging
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,10 +19,14 @@ from ...engine.client import Download
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ...engine.job.sources import ZIP_ERRORS
 from . import wkt
+from .kinds import parse_kind
+from .lazy import Array, np
 from .long_cells import long_cells
 from .npz import check_size
 from .source import Source
-from .table import INTEGER, REAL, TEXT
+from .table import ColumnType
+
+logger = logging.getLogger(__name__)
 
 MAX_ROW = 16 * 1024**2  # bytes; a table of thousands of columns has less, an outline of a country
 _CHUNK = 1024**2
@@ -38,12 +43,17 @@ class CsvFile:
     open: Callable[[], _Guarded]
     header: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
-    types: list[str] = field(default_factory=list)
+    types: list[ColumnType] = field(default_factory=list)
     rows: int = 0
     shapes: dict[int, wkt.Shapes] = field(default_factory=dict)
     """Columns, by their positions, whose cells are geometries or empty."""
     taken: int = 0
     """Bytes up to the row that was read last, or a little more."""
+
+    @property
+    def kind(self) -> str:
+        """The statistic or realization that its name ends in: ``rlz-0`` of ``losses-rlz-000``."""
+        return parse_kind(self.member.partition("-")[2])
 
     def read(self) -> Iterator[list[str]]:
         """Yield the rows below the header."""
@@ -70,10 +80,24 @@ class CsvFile:
                 raw.row_begins = self.taken = raw.taken
                 yield row
 
-    def chunks(self, size: int) -> Iterator[list[list[str]]]:
-        """Yield the rows below the header, so many at once; fewer where they are long."""
+    def blocks(
+        self,
+        positions: Sequence[int],
+        types: Sequence[ColumnType],
+        size: int,
+        rows: Iterable[list[str]] | None = None,
+    ) -> Iterator[list[Array]]:
+        """Yield the columns at some positions as arrays of these types, ``size`` rows at a time.
+
+        Fewer where rows are long. ``rows`` are those of :meth:`read` that were chosen; None is all.
+        """
+        for chunk in self._chunks(size, self.read() if rows is None else rows):
+            cells = list(zip(*chunk))
+            yield [to_array(type_, cells[i]) for i, type_ in zip(positions, types)]
+
+    def _chunks(self, size: int, rows: Iterable[list[str]]) -> Iterator[list[list[str]]]:
         chunk, begin = [], 0
-        for row in self.read():
+        for row in rows:
             chunk.append(row)
             if len(chunk) == size or self.taken - begin > MAX_ROW:
                 yield chunk
@@ -82,8 +106,11 @@ class CsvFile:
             yield chunk
 
 
-def csv_files(source: Source) -> list[CsvFile]:
-    """Fetch the CSV export and return its files, sorted by name; nothing is read yet."""
+def csv_files(source: Source, why: str = "no extract holds it") -> list[CsvFile]:
+    """Fetch the CSV export and return its files, sorted by name; nothing is read yet.
+
+    ``why`` not something faster or more exact, for the log.
+    """
     formats = source.output.formats
     fmt = next((f for f in ("csv", "zip") if f in formats), None)
     if fmt is None:
@@ -91,6 +118,7 @@ def csv_files(source: Source) -> list[CsvFile]:
             f"{source.output.name} is no table (formats: {', '.join(formats) or 'none'}); "
             "it can be downloaded, not loaded as a layer."
         )
+    logger.debug("%s: by the CSV export, as %s", source.output.type, why)
     download = source.export(fmt)
     # the number of files decides whether a csv export is a zip
     with download.path.open("rb") as file:
@@ -164,12 +192,6 @@ def _comment(text: str) -> dict[str, Any]:
         return {}
 
 
-def file_kind(file: CsvFile) -> str:
-    """Return the statistic or realization of a file: ``avg_losses-rlz-000`` is ``rlz-0``."""
-    kind = file.member.partition("-")[2]
-    return f"rlz-{int(kind[4:])}" if re.fullmatch(r"rlz-\d+", kind) else kind
-
-
 @contextmanager
 def _readable(file: CsvFile) -> Iterator[None]:
     try:
@@ -189,49 +211,49 @@ def scan(file: CsvFile) -> None:
     with _readable(file):
         for row in file.read():
             if not file.types:
-                file.types = [TEXT if text else INTEGER for text in _is_text(file.header)]
+                file.types = _first_types(file.header)
                 file.shapes = {i: wkt.Shapes() for i in range(len(file.header))}
             file.rows += 1
             for i, cell in enumerate(row):
-                if file.types[i] != TEXT and cell:
+                if file.types[i] != ColumnType.TEXT and cell:
                     file.types[i] = _wider(file.types[i], cell)
             if file.shapes:
                 file.shapes = {i: s for i, s in file.shapes.items() if s.add(row[i])}
     if not file.types:
-        file.types = [TEXT] * len(file.header)
+        file.types = [ColumnType.TEXT] * len(file.header)
 
 
-def _is_text(header: tuple[str, ...]) -> list[bool]:
-    """Tell which columns are ids or tags: those by name, and those between an asset and its lon."""
-    text = [name in _IDS for name in header]
+def _first_types(header: tuple[str, ...]) -> list[ColumnType]:
+    """Return TEXT for ids and tags: those by name, and those between an asset and its lon."""
     ids = [i for i, name in enumerate(header) if name in ("asset_id", "id")]
-    if ids and "lon" in header:
-        for i in range(ids[0], header.index("lon")):
-            text[i] = True
-    return text
+    tags = range(ids[0], header.index("lon")) if ids and "lon" in header else ()
+    return [
+        ColumnType.TEXT if name in _IDS or i in tags else ColumnType.INTEGER
+        for i, name in enumerate(header)
+    ]
 
 
-def _wider(kind: str, cell: str) -> str:
+def _wider(type_: ColumnType, cell: str) -> ColumnType:
     if len(cell) > _LONGEST:
-        return TEXT
+        return ColumnType.TEXT
     if re.fullmatch(r"-?(0|[1-9][0-9]*)", cell):
         if -(2**63) <= int(cell) < 2**63:
-            return kind
+            return type_
         # a number that no column holds without loss is somebody's id
-        return REAL if float(cell) == int(cell) else TEXT
+        return ColumnType.REAL if float(cell) == int(cell) else ColumnType.TEXT
     # not what float() takes beyond numbers: 1_000, Infinity, digits of other scripts
     number = r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|NAN|-?inf|-?INF"
     if re.fullmatch(r"-?0[0-9]+", cell) or not re.fullmatch(number, cell):
-        return TEXT
-    return REAL
+        return ColumnType.TEXT
+    return ColumnType.REAL
 
 
-def to_array(np: Any, kind: str, cells: tuple[str, ...]) -> Any:
+def to_array(type_: ColumnType, cells: Sequence[str]) -> Array:
     """Return the cells of a column as an array of its type; empty ones as None or NaN."""
-    if kind == TEXT:
+    if type_ == ColumnType.TEXT:
         return np.array([cell or None for cell in cells], dtype=object)
-    if kind == INTEGER and "" not in cells:
+    if type_ == ColumnType.INTEGER and "" not in cells:
         return np.array([int(cell) for cell in cells], dtype=np.int64)
-    if kind == INTEGER:
+    if type_ == ColumnType.INTEGER:
         return np.array([int(cell) if cell else None for cell in cells], dtype=object)
     return np.array([float(cell) if cell else np.nan for cell in cells], dtype=np.float64)

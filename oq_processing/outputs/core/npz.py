@@ -6,13 +6,11 @@ import shutil
 import zipfile
 from pathlib import Path
 from tokenize import TokenError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...engine.errors import InvalidOutput
 from ...engine.job.sources import ZIP_ERRORS
-
-if TYPE_CHECKING:
-    from .table import Array
+from .lazy import Array, np
 
 IN_MEMORY = 8 * 1024**2  # bytes; larger members are unpacked to disk and mapped
 MAX_HEADER = 10**7  # the member "all" of hcurves has a header of 22 kB, numpy's limit is 10 kB
@@ -39,8 +37,6 @@ class Npz:
 
     def array(self, name: str) -> Array:
         """Return a member; large ones stay on disk. Raises :class:`InvalidOutput`."""
-        import numpy as np
-
         if name not in self.names:
             raise InvalidOutput(f"The engine's answer has no “{name}”; it has: {self.names}.")
         try:
@@ -49,14 +45,14 @@ class Npz:
                 check_size(f"“{name}” in the engine's answer", [info], self.path.parent)
                 if info.file_size <= IN_MEMORY:
                     with archive.open(info) as file:
-                        return _read(np, file)
+                        return _read(file)
                 # never the member's own name: it could lead out of the folder
                 unpacked = self.path.with_name(f"{self.path.name}-{self.names.index(name)}.npy")
                 if not unpacked.exists():
                     with archive.open(info) as file, unpacked.open("wb") as copy:
                         while chunk := file.read(1024**2):
                             copy.write(chunk)
-            return _map(np, unpacked)
+            return _map(unpacked)
         except InvalidOutput:
             raise
         except _UNREADABLE as error:
@@ -94,19 +90,17 @@ def check_size(what: str, entries: list[zipfile.ZipInfo], folder: Path) -> None:
         )
 
 
-def _map(np: Any, path: Path) -> Array:
+def _map(path: Path) -> Array:
+    load: Any = np.load
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=MAX_HEADER)
+        return load(path, mmap_mode="r", allow_pickle=False, max_header_size=MAX_HEADER)
     except TypeError:  # numpy before 1.24 knows no limit
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+        return load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _read(np: Any, file: Any) -> Array:
+def _read(file: Any) -> Array:
+    read: Any = np.lib.format.read_array
     try:
-        array: Array = np.lib.format.read_array(
-            file, allow_pickle=False, max_header_size=MAX_HEADER
-        )
+        return read(file, allow_pickle=False, max_header_size=MAX_HEADER)
     except TypeError:  # numpy before 1.24 knows no limit
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    return array
+        return read(file, allow_pickle=False)

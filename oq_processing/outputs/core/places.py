@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Union
 from ...engine.errors import InvalidChoice
 from . import wkt
 from .choices import Choices
-from .table import INTEGER, NONE, POINT, REAL, Column
+from .table import Column, ColumnType, Geometry
 
 if TYPE_CHECKING:
     from .csv_export import CsvFile
@@ -24,7 +24,7 @@ class ShapeColumn:
 
     position: int
     name: str
-    family: str
+    family: Geometry
     shapes: wkt.Shapes
 
 
@@ -34,7 +34,7 @@ Place = Union[ShapeColumn, tuple[str, str]]
 
 def coordinates(columns: Sequence[Column]) -> tuple[str, str] | None:
     """Return the names of the columns with longitude and latitude, None if there are none."""
-    names = {c.name for c in columns if c.type in (REAL, INTEGER)}
+    names = {c.name for c in columns if c.type in (ColumnType.REAL, ColumnType.INTEGER)}
     return next((pair for pair in COORDINATES if names.issuperset(pair)), None)
 
 
@@ -68,11 +68,11 @@ def place_of(
             possible.setdefault(family, ShapeColumn(i, own[i].name, family, shapes))
     first = next(iter(possible.values()), None)
     if lonlat := coordinates(own) or coordinates((*given, *own)):
-        possible.setdefault(POINT, lonlat)
+        possible.setdefault(Geometry.POINT, lonlat)
     if choices.geometry == "auto":
         # a site that the comment tells is that of every row: not a map unless it is wanted
         return first or coordinates(own)
-    if choices.geometry in (NONE, *possible):
+    if choices.geometry in (Geometry.NONE, *possible):
         return possible.get(choices.geometry)
     if not possible:
         raise InvalidChoice(f"{title} has no coordinates; use GEOMETRY=none.")

@@ -42,12 +42,6 @@ def imt_unit(imt: str) -> str:
     return _UNITS.get(name, "")
 
 
-def level_text(level: float, imt: str) -> str:
-    """Return a level of an intensity measure type as people write it: ``0.1 g``, ``6`` of MMI."""
-    unit = imt_unit(imt)
-    return f"{level:.4g} {unit}" if unit not in ("", "intensity", "probability") else f"{level:.4g}"
-
-
 def imt_order(imt: str) -> tuple[int, str, float]:
     """Return a key that sorts PGA first, then SA by period, then the others by name."""
     name = imt.split("(", maxsplit=1)[0]
@@ -68,34 +62,8 @@ def return_period(poe: float, time: float) -> float:
     return -time / math.log1p(-poe)
 
 
-def percent(poe: float) -> str:
-    """Return a probability as people write it: ``10%``."""
-    return f"{round(poe * 100, 4):g}%"
-
-
-def years(period: float) -> str:
-    """Return a return period as people write it: ``475``."""
-    return f"{period:.0f}" if period >= 10 else f"{period:.3g}"
-
-
-def kind_label(kind: str) -> str:
-    """Return a statistic or realization as people write it: ``Mean``, ``Quantile 0.15``."""
-    if kind.startswith("quantile-"):
-        value = kind[len("quantile-") :]
-        return "Median" if float(value) == 0.5 else f"Quantile {value}"
-    if kind.startswith("rlz-"):
-        return f"Realization {int(kind[4:])}"
-    return {"std": "Standard deviation", "max": "Maximum", "mean": "Mean"}.get(kind, kind)
-
-
 def holds_time(unit: str) -> bool:
     """Return whether a unit is already by time, as USD/month is."""
     return bool(
         re.search(r"(/|\bper\b) *(hour|day|week|month|quarter|year|yr|annum|[hdya]\b)", unit)
     )
-
-
-def loss_words(loss_type: str) -> str:
-    """Return a loss type as people write it: ``structural_ins`` is *insured structural*."""
-    insured, base = loss_type.endswith("_ins"), re.sub(r"_ins$", "", loss_type)
-    return ("insured " if insured else "") + base.replace("_", " ").replace("+", " + ")

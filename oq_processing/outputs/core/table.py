@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Callable
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+from ...engine.errors import InvalidChoice
+from .lazy import Array, np
+from .wording import with_unit
 
 BLOCK_VALUES = 50_000
 """Values (rows x columns) in a block at most."""
@@ -17,15 +17,44 @@ BLOCK_VALUES = 50_000
 MAX_COLUMNS = 500
 """Columns a layer can reasonably have; SQLite itself stops at 2,000."""
 
-INTEGER, REAL, TEXT, DATETIME, BOOLEAN = "integer", "real", "text", "datetime", "boolean"
-NONE, POINT, LINE, POLYGON = "none", "point", "line", "polygon"
+
+class _Word(str, Enum):
+    """A word that stands for itself in texts, whatever the version of Python."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class ColumnType(_Word):
+    """What the values of a column are; those of DATETIME are aware ``datetime``."""
+
+    INTEGER = "integer"
+    REAL = "real"
+    TEXT = "text"
+    DATETIME = "datetime"
+    BOOLEAN = "boolean"
+
+
+class Geometry(_Word):
+    """What the rows of a table are drawn as."""
+
+    NONE = "none"
+    POINT = "point"
+    LINE = "line"
+    POLYGON = "polygon"
+
+
+INTEGER, REAL, TEXT, DATETIME, BOOLEAN = ColumnType
+NONE, POINT, LINE, POLYGON = Geometry
 
 
 @dataclass(frozen=True)
 class Column:
     """A column and what it means; nobody has to read that out of its name.
 
-    ``type`` is INTEGER, REAL, TEXT, DATETIME (values are aware ``datetime``) or BOOLEAN;
     ``label`` is what people read; ``unit`` is "" if unknown. ``poe`` is the probability that values
     are exceeded with; ``level`` the intensity, in the unit of ``imt``, that is exceeded with the
     probability that values are.
@@ -37,7 +66,7 @@ class Column:
     """
 
     name: str
-    type: str = REAL
+    type: ColumnType = REAL
     label: str = ""
     unit: str = ""
     additive: bool = False
@@ -48,6 +77,7 @@ class Column:
     level: float | None = None
     loss_type: str = ""
     damage_state: str = ""
+    peril: str = ""
     lowest: float | None = None
     highest: float | None = None
     ends: Sequence[Sequence[Any]] = ()
@@ -55,8 +85,7 @@ class Column:
     @property
     def title(self) -> str:
         """What the column is called in legends and tables, with its unit."""
-        label = self.label or self.name
-        return f"{label} [{self.unit}]" if self.unit else label
+        return with_unit(self.label or self.name, self.unit)
 
     def meaning(self) -> dict[str, Any]:
         """Return what is known of the column, for the layer's metadata."""
@@ -82,8 +111,6 @@ def beyond_curves(values: Array, column: Column) -> tuple[Array, Array]:
     Two arrays of booleans. Above are those at the highest level too. Where the rows are of several
     IMTs (``Column.ends``), a value at the highest level of any of them counts.
     """
-    import numpy as np
-
     below, above = np.zeros(len(values), bool), np.zeros(len(values), bool)
     if column.lowest is not None:
         below = (values < column.lowest * (1 - AT_END)) & (values > -np.inf)
@@ -143,25 +170,35 @@ class Block:
 class Table:
     """An output, or what was chosen of it.
 
-    ``rows`` is the number of rows that ``blocks()`` yields; ``style`` is None for tables that are
-    not drawn; ``notes`` are sentences for the log; ``provenance`` says where the values come from;
-    ``lines`` is what has lines among polygons, where it was asked for apart (``Choices.lines``);
-    ``multi``: the geometry of a row may be several points, lines or polygons. ``shared`` is the
-    sentence for the log where points lie one on another, with {rows}, {places}; "" where each row
-    has a place of its own.
+    Rows stream: ``blocks()`` yields them anew each time it is called, by a chain of generators (the
+    reader's, then those that choose, derive or check), so that files are parsed, and their faults
+    seen, while the rows are written. ``rows`` is their number.
+
+    ``style`` is how the table is drawn where the user does not say otherwise, None for tables that
+    are not drawn; ``style_of`` how it is drawn by another column (None for one that it knows no
+    style for), ``title_of`` what it is called then, where ``title`` depends on the column.
+    ``notes`` are sentences for the log; ``provenance`` says where the values come from; ``lines``
+    is what has lines among polygons, where it was asked for apart (``Choices.lines``); ``multi``:
+    the geometry of a row may be several points, lines or polygons. ``shared`` is the sentence for
+    the log where points lie one on another, with {rows}, {places}; "" where each row has a place of
+    its own. ``cell_size``: width of the narrowest and height of all cells in degrees, None for
+    tables of anything else.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: int
     blocks: Callable[[], Iterator[Block]]
-    geometry: str = NONE
+    geometry: Geometry = NONE
     style: Style | None = None
+    style_of: Callable[[Column], Style | None] | None = None
+    title_of: Callable[[Column], str] | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
     multi: bool = False
     shared: str = ""
+    cell_size: tuple[float, float] | None = None
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""
@@ -170,10 +207,72 @@ class Table:
                 return column
         raise KeyError(name)
 
+    def map_blocks(
+        self, function: Callable[[Block], Block], columns: Sequence[Column] | None = None
+    ) -> Table:
+        """Return the table with its blocks changed while they stream, and its ``columns``."""
+        return replace(
+            self,
+            columns=self.columns if columns is None else tuple(columns),
+            blocks=lambda: map(function, self.blocks()),
+        )
+
+    def with_provenance(self, **facts: Any) -> Table:
+        """Return the table with more facts in its provenance."""
+        return replace(self, provenance={**self.provenance, **facts})
+
+    def drawn_by(self, wanted: str) -> Table:
+        """Return the table drawn by the column that the user wants (STYLE_FIELD), "" for its own.
+
+        A column that the table knows no style for gets the same ramp, and large values on top where
+        its own has them. Raises :class:`InvalidChoice` for a column that is not there.
+        """
+        if not wanted:
+            return self
+        column = find_column(self.columns, wanted)
+        if column is None:
+            raise InvalidChoice(
+                f"There is no field “{wanted}” to style; there are: "
+                f"{', '.join(c.name for c in self.columns)}."
+            )
+        own, style = self.style, self.style_of(column) if self.style_of else None
+        if own is None or own.field == column.name:
+            return self if own else replace(self, style=style or Style(column.name))
+        title = self.title_of(column) if style and self.title_of else self.title
+        on_top = own.order_by
+        if on_top == own.field and (style or column.type in (INTEGER, REAL)):
+            on_top = column.name
+        style = style or Style(column.name, ramp=own.ramp)
+        return replace(self, title=title, style=replace(style, order_by=style.order_by or on_top))
+
+
+def find_column(columns: Sequence[Column], wanted: str) -> Column | None:
+    """Return the column of a name, in any letter case; None if there is none."""
+    name = wanted.strip().lower()
+    return next((column for column in columns if column.name.lower() == name), None)
+
+
+def common_unit(columns: Sequence[Column]) -> str:
+    """Return the unit of all columns, "" where they differ: of PGA and PGV there is none."""
+    units = {column.unit for column in columns}
+    return units.pop() if len(units) == 1 else ""
+
+
+def refuse_many(count: int, what: str, parameters: str, long_format: bool = False) -> None:
+    """Raise :class:`InvalidChoice` for more fields than a layer takes.
+
+    ``what`` says how many of what they are, ``parameters`` by which there are fewer;
+    ``long_format``: whether LONG_FORMAT makes rows of them.
+    """
+    if count > MAX_COLUMNS:
+        raise InvalidChoice(
+            f"This would make {count} fields ({what}); a layer takes {MAX_COLUMNS}. "
+            f"Choose fewer by {parameters}{', or use LONG_FORMAT' if long_format else ''}."
+        )
+
 
 def small_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Table:
     """Return a table of rows that are at hand; None is an empty cell."""
-    import numpy as np
 
     def blocks() -> Iterator[Block]:
         size = rows_per_block(len(columns))
@@ -213,6 +312,4 @@ def blocks_of(
 
 def point_array(lon: Array, lat: Array) -> Array:
     """Return coordinates of shape (rows, 2) in degrees."""
-    import numpy as np
-
     return np.column_stack([lon, lat]).astype(np.float64)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .table import LINE, POINT, POLYGON
+from .table import Geometry
 
 _HEAD = re.compile(r"\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*(?:ZM|Z|M)?\s*(?=[(E])", re.I)
 _LEAF = re.compile(r"\(([^()]*)\)")
@@ -24,20 +24,24 @@ _FORMS = {
     "MULTILINESTRING": _SEVERAL,
     "MULTIPOLYGON": re.compile(rf"\({_SEVERAL.pattern}(?:,{_SEVERAL.pattern})*\)"),
 }
-_FAMILIES = {"POINT": POINT, "LINESTRING": LINE, "POLYGON": POLYGON}
-_CODES = {POINT: 1, LINE: 2, POLYGON: 3}
+_FAMILIES = {
+    "POINT": Geometry.POINT,
+    "LINESTRING": Geometry.LINE,
+    "POLYGON": Geometry.POLYGON,
+}
+_CODES = {Geometry.POINT: 1, Geometry.LINE: 2, Geometry.POLYGON: 3}
 _MULTI = 3  # more in the code of a multi form
 _DIMENSIONS = (2, 3, 4)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A geometry as text, taken apart: its kind, and the text of each of its coordinate lists.
+    """A geometry as text, taken apart: its WKT type, and the text of each of its coordinate lists.
 
     ``form`` has an x for each of them: ``((x,x),(x))`` are two polygons, the first with a hole.
     """
 
-    kind: str
+    type: str
     form: str
     leaves: list[str]
 
@@ -48,21 +52,21 @@ def is_wkt(text: str) -> bool:
 
 
 def take_apart(text: str) -> Text:
-    """Return the kind of a geometry and its coordinate lists, none where it is EMPTY.
+    """Return the type of a geometry and its coordinate lists, none where it is EMPTY.
 
-    Raises ``ValueError`` for what is not a geometry, or has parentheses that do not fit its kind.
+    Raises ``ValueError`` for what is not a geometry, or has parentheses that do not fit its type.
     """
     head = _HEAD.match(text)
     if head is None:
         raise ValueError("not a point, line or polygon")
-    kind = f"{head[1] or ''}{head[2]}".upper()
+    type_ = f"{head[1] or ''}{head[2]}".upper()
     body = text[head.end() :].strip()
     if body[:6].upper() == "EMPTY":
-        return Text(kind, "", [])
+        return Text(type_, "", [])
     form = "".join(_LEAF.sub("x", body).split())
-    if not _FORMS[kind].fullmatch(form):
+    if not _FORMS[type_].fullmatch(form):
         raise ValueError("parentheses that do not fit")
-    return Text(kind, form, _LEAF.findall(body))
+    return Text(type_, form, _LEAF.findall(body))
 
 
 def numbers(leaf: str) -> list[float]:
@@ -72,12 +76,12 @@ def numbers(leaf: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Shape:
-    """A geometry: its family (POINT, LINE, POLYGON), and the WKB of each of its parts.
+    """A geometry: its family, and the WKB of each of its parts.
 
     ``multi``: it was written as several; ``flat``: no Z or M has been left out.
     """
 
-    family: str
+    family: Geometry
     parts: tuple[bytes, ...]
     multi: bool
     flat: bool
@@ -95,14 +99,14 @@ class Shape:
 def read(text: str) -> Shape:
     """Return a geometry in two dimensions. Raises ``ValueError`` for what is not one."""
     found = take_apart(text)
-    single = found.kind.removeprefix("MULTI")
+    single = found.type.removeprefix("MULTI")
     lists = [_xy(leaf) for leaf in found.leaves]
     if single == "POINT":
         if found.form != "x" and any(len(xy) != 2 for xy, _ in lists):
             raise ValueError("a point in several places")
         pairs = [xy[i : i + 2] for xy, _ in lists for i in range(0, len(xy), 2)]
         parts = [struct.pack("<BI2d", 1, 1, *pair) for pair in pairs]
-        if found.kind == "POINT" and len(parts) > 1:
+        if found.type == "POINT" and len(parts) > 1:
             raise ValueError("a point in several places")
     elif single == "LINESTRING":
         parts = [_line(xy) for xy, _ in lists]
@@ -111,7 +115,7 @@ def read(text: str) -> Shape:
         groups = _SEVERAL.findall(found.form)
         parts = [_polygon([next(rings) for _ in range(group.count("x"))]) for group in groups]
     flat = all(is_flat for _, is_flat in lists)
-    return Shape(_FAMILIES[single], tuple(parts), found.kind != single, flat)
+    return Shape(_FAMILIES[single], tuple(parts), found.type != single, flat)
 
 
 def _xy(leaf: str) -> tuple[list[float], bool]:
@@ -150,7 +154,7 @@ def _polygon(rings: Sequence[bytes]) -> bytes:
 class Shapes:
     """What the cells of a column are, looked at one after the other."""
 
-    families: set[str] = field(default_factory=set)
+    families: set[Geometry] = field(default_factory=set)
     multi: bool = False
     flat: bool = True
     empty: int = 0

@@ -9,12 +9,15 @@ from ...engine.errors import InvalidChoice
 from .. import catalogue
 from ..assets.damage_states import NO_DAMAGE, STATE_COLORS, damage_states, of_rank
 from ..assets.words import when
-from ..core.choices import Choices, listed
-from ..core.quantities import kind_label, loss_words
+from ..core.choices import Choices
+from ..core.columns import USUAL
+from ..core.kinds import kind_label
+from ..core.lazy import np
 from ..core.source import Source
-from ..core.table import REAL, TEXT, Column, Table, small_table
+from ..core.table import Column, ColumnType, Table, small_table
+from ..core.wording import listed, loss_words
 from .plot import BARS, Axis, Place, Plot, PlotType, Series, subtitle
-from .rows import Rows, chosen_loss_types, read_whole
+from .rows import Rows, chosen_loss_types, read_whole, rows_of
 
 MOSTLY = 0.9
 """Share of the undamaged above which their bar is left out: no other could be seen beside it."""
@@ -55,7 +58,7 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
 
     From ``damages-*`` (ASSET_ID, or the sum of the assets that were chosen) or ``aggrisk*`` (the
     engine's own totals). One loss type and one statistic or realization; perils side by side.
-    Where nearly all are without damage, their bar is left out and told in the subtitle.
+    Where nearly all are without damage, their bar is left out and the subtitle says so.
     """
     found = _read(source, choices, place)
     left_out, kind = found.left_out, found.kind
@@ -65,10 +68,10 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
     title = f"Damage distribution, {', '.join(words)}"
     label = f"Expected number of buildings{when(source)}"
     columns = [
-        Column("loss_type", TEXT, "Loss type"),
-        Column("peril", TEXT, "Peril"),
-        Column("damage_state", TEXT, "Damage state"),
-        Column("number", REAL, label, "buildings", quantity="damage", kind=kind),
+        USUAL["loss_type"],
+        Column("peril", ColumnType.TEXT, "Peril"),
+        Column("damage_state", ColumnType.TEXT, "Damage state"),
+        Column("number", label=label, unit="buildings", quantity="damage", kind=kind),
     ]
     data = [
         (found.loss_type, peril or None, state, number)
@@ -130,9 +133,7 @@ def _read(source: Source, choices: Choices, place: Place) -> _Damage:
     numbers: dict[str, dict[str, float]] = {}
     for c in columns:
         if c.loss_type in ("", loss_type):
-            peril = c.name.replace(f"{c.loss_type}-{c.damage_state}", "").strip("-")
-            peril = "" if totals else peril
-            numbers.setdefault(peril, {})[c.damage_state] = float(row[c.name])
+            numbers.setdefault(c.peril, {})[c.damage_state] = float(row[c.name])
     return _Damage(numbers, kinds[0], loss_type, _whose(read, choices, place), notes)
 
 
@@ -141,7 +142,9 @@ def _only_row(read: Rows) -> dict[str, Any]:
         tags = [
             c.name
             for c in read.table.columns
-            if c.type == TEXT and len(read.distinct(c.name)) > 1 and c.name != "loss_type"
+            if c.type == ColumnType.TEXT
+            and len(read.distinct(c.name)) > 1
+            and c.name != "loss_type"
         ]
         raise InvalidChoice(
             f"These are {len(read.rows)} rows; choose one by TAG_FILTER ({', '.join(tags)})."
@@ -159,23 +162,20 @@ def _whose(read: Rows, choices: Choices, place: Place) -> str:
     if "asset_id" in read.names:
         chosen = [text.strip() for text in (choices.taxonomy, choices.tag_filter) if text.strip()]
         return f"assets of {'; '.join(chosen)}" if chosen else "all assets"
-    return read.tags()[2:] or "all assets"
+    return ", ".join(read.tags()) or "all assets"
 
 
 def _of_asset(table: Table, asset_id: str) -> Rows:
     names = [c.name for c in table.columns]
     i = names.index("asset_id")
-    for block in table.blocks():
-        for row in zip(*(values.tolist() for values in block.values)):
-            if row[i] == asset_id:
-                return Rows(table, names, [list(row)])
+    for row in rows_of(table):
+        if row[i] == asset_id:
+            return Rows(table, names, [list(row)])
     raise InvalidChoice(f"There is no asset “{asset_id}” (ASSET_ID) in {table.title}.")
 
 
 def _summed(table: Table) -> Rows:
     """Return one row: sums of the columns that may be summed, None elsewhere."""
-    import numpy as np
-
     sums: list[Any] = [0.0 if c.additive else None for c in table.columns]
     for block in table.blocks():
         for i, values in enumerate(block.values):

@@ -7,12 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..core.choices import Choices, listed, match_names, match_poes, nearest_475, poe_text
-from ..core.quantities import imt_order, kind_label
+from ..core.choices import Choices, match_names, match_poes, nearest_475
+from ..core.kinds import kind_label
+from ..core.lazy import np
+from ..core.quantities import imt_order
 from ..core.source import Source
 from ..core.table import Table, blocks_of
-from ..readers import disaggregation
-from ..readers.disaggregation import DIMENSIONS, Bins
+from ..core.wording import capital, listed, poe_text
+from ..readers.disaggregation import columns_of
+from ..readers.disaggregation_bins import (
+    DIMENSIONS,
+    Bins,
+    about_sites,
+    by_of,
+    chosen_bins,
+    chosen_members,
+    condition_of,
+    member_files,
+    of_kinds,
+    read_bins,
+)
+from ..readers.disaggregation_facts import facts_of, fixed_text, kind_text, title
 from ..sites.collection import Sites
 from .plot import BARS, GRID, STACKS, Axis, Place, Plot, PlotType, Series, find_site, subtitle
 
@@ -22,59 +37,56 @@ CONTRIBUTION = "Contribution to the rate of exceedance"
 def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     """Return the figure of a disaggregation at one site, for one IMT and probability.
 
-    Bars show the contribution of each bin in percent. MEMBER is the kind (empty: Mag_Dist); kinds
-    of more than two dimensions need TAG_FILTER, which chooses bins of a third. No IMT is PGA, no
-    POE the one nearest to 475 years. Raises :class:`InvalidChoice`.
+    Bars show the contribution of each bin in percent. MEMBER is what it is by (empty:
+    Mag_Dist); more than two dimensions need TAG_FILTER, which chooses bins of a third. No IMT is
+    PGA, no POE the one nearest to 475 years. Raises :class:`InvalidChoice`.
     """
-    every = disaggregation.member_files(source)
-    files = disaggregation.chosen_members(every, choices.member)
-    custom, vs30 = disaggregation.about_sites(source)
-    read = {file.member: disaggregation.read_bins(file, custom) for file in files}
+    every = member_files(source)
+    files = chosen_members(every, choices.member)
+    custom, vs30 = about_sites(source)
+    read = {file.member: read_bins(file, custom) for file in files}
     site_bins, note = _at_site([*read.values()], place)
     notes = [note] if note else []
-    [bins] = disaggregation.of_kinds([site_bins], choices.kind)
-    [bins] = disaggregation.chosen_bins([bins], _one_level(bins, choices, notes))
+    [bins] = of_kinds([site_bins], choices.kind)
+    [bins] = chosen_bins([bins], _one_level(bins, choices, notes))
     varying = [name for name, values in bins.middles.items() if len(set(values.tolist())) > 1]
     dimensions = varying or list(bins.middles)[:1]
     if len(dimensions) > 2:
-        drawn = list(dict.fromkeys(disaggregation.kind_of(f.member) for f in every))
+        drawn = list(dict.fromkeys(by_of(f.member) for f in every))
         raise InvalidChoice(
-            f"{bins.kind} has {len(dimensions)} dimensions, a figure two; choose bins of one by "
+            f"{bins.by} has {len(dimensions)} dimensions, a figure two; choose bins of one by "
             f"TAG_FILTER, for example {_example(bins, dimensions)}, or another kind by MEMBER: "
-            f"{listed([k for k in drawn if k.count('_') < 2])}."
+            f"{listed([by for by in drawn if by.count('_') < 2])}."
         )
     kinds = list(bins.contributions)
-    facts = disaggregation.facts_of(every, read, [bins])
-    about = [fact["sentence"] for fact in facts]
+    facts = facts_of(every, read, [bins])
     if len(dimensions) > 1 and len(kinds) > 1:
-        raise InvalidChoice(f"A figure of {bins.kind} shows one of: {', '.join(kinds)} (KIND).")
+        raise InvalidChoice(f"A figure of {bins.by} shows one of: {', '.join(kinds)} (KIND).")
     if len(dimensions) == 1:
         found = _bars(bins, dimensions[0])
     elif "trt" in dimensions:
         found = _stacks(bins, dimensions)
     else:
         found = _grid(bins, dimensions)
-    single = f", {kind_label(kinds[0]).lower()}" if len(kinds) == 1 and kinds[0] != "mean" else ""
-    only = disaggregation.fixed_text(bins, [d for d in bins.middles if d not in dimensions])
-    columns, arrays = disaggregation.columns_of([bins])
-    title = f"{disaggregation.title(bins)}{only}{single}"
-    table = Table(title, tuple(columns), len(arrays[0]), lambda: blocks_of(arrays))
-    condition = disaggregation.condition_of(source, [bins], vs30)
-    words = _mean_text(facts) if len(facts) == 1 else []
+    single = kind_text(kinds[0]) if len(kinds) == 1 else ""
+    only = fixed_text(bins, [d for d in bins.middles if d not in dimensions])
+    columns, arrays = columns_of([bins])
+    whole_title = f"{title(bins)}{only}{single}"
+    table = Table(whole_title, tuple(columns), len(arrays[0]), lambda: blocks_of(arrays))
+    condition = condition_of(source, [bins], vs30)
+    words = [capital(facts[0].finding)] if len(facts) == 1 else []
     return Plot(
-        title=title,
+        title=whole_title,
         subtitle="\n".join([*words, subtitle(source, condition)]),
         condition=condition,
         table=table,
-        notes=(*notes, *about),
+        notes=(*notes, *(fact.sentence for fact in facts)),
         **found,
     )
 
 
 def _at_site(every: Sequence[Bins], place: Place) -> tuple[Bins, str]:
     """Return the bins of the chosen site, and a sentence on how far it is."""
-    import numpy as np
-
     custom = np.array([bins.site for bins in every])
     sites = Sites(
         site_id=np.array([bins.site_id for bins in every]),
@@ -113,12 +125,6 @@ def _example(bins: Bins, dimensions: Sequence[str]) -> str:
     name = "trt" if "trt" in dimensions else "mag" if "lon" in dimensions else dimensions[-1]
     value = bins.middles[name][0]
     return f"{name}={value}" if name == "trt" else f"{name}={value:g}"
-
-
-def _mean_text(facts: Sequence[dict[str, Any]]) -> list[str]:
-    """Return mean magnitude, distance and ε and the modal bin, as they stand in the figure."""
-    words = str(facts[0]["sentence"]).partition(": ")[2].rstrip(".")
-    return [words[:1].upper() + words[1:]] if words else []
 
 
 def _axis(dimension: str, bins: Bins) -> Axis:

@@ -8,23 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
-from ..core.choices import Choices, listed, nearest_475
-from ..core.quantities import imt_unit, kind_label, percent, return_period, years
+from ..core.choices import Choices, nearest_475
+from ..core.columns import IML, IMT, KIND
+from ..core.kinds import kind_label
+from ..core.lazy import np
+from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
-from ..core.table import INTEGER, REAL, TEXT, Column, beyond_curves, small_table
+from ..core.table import Column, beyond_curves, small_table
+from ..core.wording import capital, chance, listed, years
 from ..readers.hazard_curves import read_site_curves
-from ..readers.hazard_maps import (
-    Hazard,
-    chosen_poes,
-    duration,
-    end_text,
-    fetch,
-    motion_column,
-    of_several,
-    read_hazard,
-)
-from ..readers.spectra import read_site_spectra, spectral_periods
-from ..sites.collection import Sites, read_own_sites, read_sites, site_condition
+from ..readers.spectra import PERIOD, read_site_spectra, spectral_periods
+from ..sites.collection import Sites, read_own_sites, read_sites, site_columns, site_condition
+from ..sites.hazard import Hazard, fetch, read_hazard
+from ..sites.motion import end_text, motion_column, of_several
 from .plot import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
 
 FEW = 20
@@ -62,14 +58,14 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
             rows += [(*_cells(site), kind, imt, x, y) for x, y in zip(levels, poes)]
     one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
-    title = f"{what[:1].upper()}{what[1:]} of {', '.join(imts)}, {site.text}"
-    poe = f"Probability of exceedance{hazard.within()}"
+    title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
+    poe = hazard.poe_label
     columns = [
-        *_site_columns(site),
-        Column("kind", TEXT, "Statistic or realization"),
-        Column("imt", TEXT, "Intensity measure type"),
-        Column("iml", REAL, "Intensity measure level", unit),
-        Column("poe", REAL, poe, quantity="hazard curve"),
+        *site_columns(bool(site.custom_id)),
+        KIND,
+        IMT,
+        replace(IML, unit=unit),
+        Column("poe", label=poe, quantity="hazard curve"),
     ]
     return Plot(
         title=title,
@@ -91,7 +87,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     :func:`read_site_spectra`.
     """
     hazard = read_hazard(source)
-    kinds, poes = _kinds(hazard, choices), chosen_poes(source, choices, hazard)
+    kinds, poes = _kinds(hazard, choices), hazard.chosen_poes(source, choices)
     time, notes = hazard.time, []
     if len(kinds) > FEW and not choices.poe.strip() and len(poes) > 1:
         poes = [nearest_475(poes, time)]
@@ -115,14 +111,14 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     # one probability stands in the title, several in the legend
     if len(poes) == 1 and time:
         what = f"{years(return_period(poes[0], time))}-year {what}"
-    of = f" ({_chance(poes[0], time)})" if len(poes) == 1 else ""
-    title = f"{what[:1].upper()}{what[1:]}{of}, {site.text}"
+    of = f" ({chance(poes[0], time)})" if len(poes) == 1 else ""
+    title = f"{capital(what)}{of}, {site.text}"
     columns = [
-        *_site_columns(site),
-        Column("kind", TEXT, "Statistic or realization"),
-        Column("poe", REAL, f"Probability of exceedance{hazard.within()}"),
-        Column("imt", TEXT, "Intensity measure type"),
-        Column("period", REAL, "Period", "s"),
+        *site_columns(bool(site.custom_id)),
+        KIND,
+        Column("poe", label=hazard.poe_label),
+        IMT,
+        PERIOD,
         of_several(motions, "Spectral acceleration"),
     ]
     return Plot(
@@ -139,8 +135,6 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
 
 def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
     """Return a spectrum with what is beyond its curves at their ends, of which it says so."""
-    import numpy as np
-
     y, ends = list(series.y), [0] * len(series.y)
     for i, column in enumerate(motions):
         [below], [above] = beyond_curves(np.array(series.y[i : i + 1]), column)
@@ -161,14 +155,10 @@ def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[str]:
     return found
 
 
-def _chance(poe: float, time: float | None) -> str:
-    return f"{percent(poe)} in {duration(time)}" if time else percent(poe)
-
-
 def _level(poe: float, time: float | None) -> str:
     """Return a probability in words: ``475-year (10% in 50 years)``."""
-    chance = _chance(poe, time)
-    return f"{years(return_period(poe, time))}-year ({chance})" if time else chance
+    text = chance(poe, time)
+    return f"{years(return_period(poe, time))}-year ({text})" if time else text
 
 
 def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
@@ -186,8 +176,6 @@ def _find(source: Source, place: Place, what: str, imt: str) -> Site:
 
 
 def _condition(source: Source, site: Site) -> str:
-    import numpy as np
-
     return site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
 
 
@@ -215,13 +203,6 @@ def _sites(source: Source, what: str, imt: str) -> Sites:
 def _cells(site: Site) -> tuple[Any, ...]:
     custom = (site.custom_id,) if site.custom_id else ()
     return (site.site_id, *custom, site.lon, site.lat)
-
-
-def _site_columns(site: Site) -> list[Column]:
-    found = [Column("site_id", INTEGER, "Site")]
-    if site.custom_id:
-        found.append(Column("custom_site_id", TEXT, "Site (custom id)"))
-    return [*found, Column("lon", REAL, "Longitude", "°"), Column("lat", REAL, "Latitude", "°")]
 
 
 PLOTS = {

@@ -9,9 +9,10 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
-from ..core.quantities import kind_label, loss_words
+from ..core.kinds import kind_label, realizations_of
 from ..core.source import Source
 from ..core.table import Column, Table, small_table
+from ..core.wording import loss_words
 from ..readers.aggregate_columns import split_name
 from .plot import Axis, Place, Plot, PlotType, Series, subtitle
 from .rows import Rows, chosen_loss_types, loss_axis, read_whole
@@ -39,7 +40,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     losses = losses if loss_types else replace(losses, unit=values[0].unit)
     values = [replace(column, unit=losses.unit) for column in values]
     series = _curves(found, values)
-    single = sum(kind.startswith("rlz-") for kind in kinds)
+    single = len(realizations_of(kinds))
     mean = _mean_of(source, choices, loss_types) if single > 1 else None
     if mean is not None:
         series += _curves(mean, _loss_columns(mean.table))
@@ -48,12 +49,11 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
             f"This would be {len(series)} curves; choose fewer by TAG_FILTER, KIND or LOSS_TYPE."
         )
     drawn = {s.kind for s in series}
-    kind = f", {kind_label(drawn.pop()).lower()}" if len(drawn) == 1 else ""
     # which exceedance it is stands in the legend where there are several
     types = {split_name(column.name).ep for column in values}
-    ep = f" ({types.pop().upper()})" if len(types) == 1 else ""
-    words = " and ".join(map(loss_words, loss_types))
-    title = f"Loss exceedance{ep}, {words}{found.tags()}{kind}"
+    what = f"Loss exceedance ({types.pop().upper()})" if len(types) == 1 else "Loss exceedance"
+    kind = [kind_label(drawn.pop()).lower()] if len(drawn) == 1 else []
+    title = ", ".join([what, " and ".join(map(loss_words, loss_types)), *found.tags(), *kind])
     return Plot(
         title=title,
         subtitle=subtitle(source),
@@ -121,13 +121,12 @@ def _told_apart(column: Column, values: Sequence[Column]) -> list[str]:
 def _mean_of(source: Source, choices: Choices, loss_types: Sequence[str]) -> Rows | None:
     """Return the engine's own mean curves beside single realizations; None if it has none."""
     name = f"{source.output.type}-stats"
-    for output in source.client.outputs(source.calculation.id):
-        if output.type == name:
-            stats = Source(source.client, source.calculation, output, source.folder)
-            read = read_whole(catalogue.read(stats, replace(choices, kind="", loss_type="")))
-            mean = read.where("loss_type", loss_types).where("stat", ["mean"])
-            return mean if mean.rows and "stat" in mean.names else None
-    return None
+    output = next((output for output in source.outputs() if output.type == name), None)
+    if output is None:
+        return None
+    stats = catalogue.read(replace(source, output=output), replace(choices, kind="", loss_type=""))
+    mean = read_whole(stats).where("loss_type", loss_types).where("stat", ["mean"])
+    return mean if mean.rows and "stat" in mean.names else None
 
 
 def _table_of(title: str, parts: Sequence[Rows], values: Sequence[Column]) -> Table:

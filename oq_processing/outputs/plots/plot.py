@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from ...engine.calculation import Output
 from ...engine.errors import InvalidChoice
-from ..core.choices import Choices, listed
-from ..core.quantities import kind_label
+from ..core.choices import Choices
+from ..core.kinds import kind_label
+from ..core.lazy import Array, np
 from ..core.registry import registered
 from ..core.source import Source
 from ..core.table import Table
+from ..core.wording import listed, with_unit
 from ..sites.collection import Sites
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 LINES, BARS, STACKS, GRID = "lines", "bars", "stacks", "grid"
 """Curves; bars side by side; bars one upon the other; a grid of coloured cells."""
@@ -40,7 +39,7 @@ class Axis:
     @property
     def title(self) -> str:
         """What stands beside the axis."""
-        return f"{self.label} [{self.unit}]" if self.unit else self.label
+        return with_unit(self.label, self.unit)
 
 
 @dataclass(frozen=True)
@@ -149,20 +148,20 @@ def read(source: Source, choices: Choices, place: Place, outputs: Sequence[Outpu
     :class:`InvalidChoice` for that, and for a choice that is not there.
     """
     known = plot_types()
-    kind = known.get(source.output.type)
-    if kind is None:
+    plot_type = known.get(source.output.type)
+    if plot_type is None:
         there = [output.type for output in outputs if output.type in known]
         raise InvalidChoice(
             f"{source.output.name} ({source.output.type}) cannot be plotted; "
             f"{f'this calculation has: {listed(there)}' if there else f'only: {listed([*known])}'}."
         )
     title = source.output.name
-    choices.refuse_others(kind.choices, title)
-    if (place.point or place.site_id) and "SITE" not in kind.choices:
+    choices.refuse_others(plot_type.choices, title)
+    if (place.point or place.site_id) and "SITE" not in plot_type.choices:
         raise InvalidChoice(f"{title} is not by site; leave SITE and SITE_ID empty.")
-    if place.asset_id and "ASSET_ID" not in kind.choices:
+    if place.asset_id and "ASSET_ID" not in plot_type.choices:
         raise InvalidChoice(f"{title} is not by asset; leave ASSET_ID empty.")
-    return kind.read(source, choices, place)
+    return plot_type.read(source, choices, place)
 
 
 def subtitle(source: Source, condition: str = "") -> str:
@@ -179,8 +178,6 @@ def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
     the grid away is an error: ``spacing`` in km, or where it is None the distance from that site
     to the next. The only site is taken unasked. Raises :class:`InvalidChoice`.
     """
-    import numpy as np
-
     count = len(sites.lon)
     if place.point and place.site_id:
         raise InvalidChoice("Give SITE or SITE_ID, not both.")
@@ -217,8 +214,6 @@ def _site(sites: Sites, row: int) -> Site:
 
 
 def _row_of(sites: Sites, wanted: str) -> int:
-    import numpy as np
-
     if sites.custom_id is not None:
         rows = np.flatnonzero(sites.custom_id == wanted)
         if len(rows):
@@ -237,12 +232,9 @@ def _row_of(sites: Sites, wanted: str) -> int:
 
 def distances(sites: Sites, lon: float, lat: float) -> Array:
     """Return the distance of each site from a point (degrees) in km, along the great circle."""
-    import numpy as np
-
     lon1, lat1, lon2, lat2 = (np.radians(v) for v in (sites.lon, sites.lat, lon, lat))
     half = (
         np.sin((lat1 - lat2) / 2) ** 2
         + np.cos(lat1) * np.cos(lat2) * np.sin((lon1 - lon2) / 2) ** 2
     )
-    found: Array = 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
-    return found
+    return 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(half, 0, 1)))

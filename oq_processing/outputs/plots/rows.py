@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..assets.units import Units
-from ..core.choices import Choices, listed, match_kinds, match_names
-from ..core.quantities import loss_words
+from ..assets.units import loss_unit
+from ..core.choices import Choices, match_names
+from ..core.kinds import choose_kinds, realizations_of
 from ..core.source import Source
-from ..core.table import TEXT, Table
+from ..core.table import ColumnType, Table
+from ..core.wording import capital, listed, loss_words
 from .plot import Axis
 
 
@@ -43,35 +44,36 @@ class Rows:
         ``several``: where none was chosen, all realizations.
         """
         if "stat" in self.names:
-            kinds = match_kinds(text, self.distinct("stat"), [])
+            kinds = choose_kinds(text, self.distinct("stat"))
             return self.where("stat", kinds), kinds
         if "rlz_id" in self.names:
-            numbers = sorted(int(n) for n in self.distinct("rlz_id"))
-            kinds = match_kinds(text or ("rlzs" if several else ""), [], numbers)
-            return self.where("rlz_id", [int(kind[4:]) for kind in kinds]), kinds
-        return self, match_kinds(text, [], [0])
+            there = [f"rlz-{number}" for number in self.distinct("rlz_id")]
+            kinds = choose_kinds(text or ("rlzs" if several else ""), there)
+            return self.where("rlz_id", realizations_of(kinds)), kinds
+        return self, choose_kinds(text, ["rlz-0"])
 
-    def tags(self) -> str:
-        """Return the tags that all rows have in common: ``, Central``."""
+    def tags(self) -> list[str]:
+        """Return the tags that all rows have in common."""
         known = ("loss_type", "stat", "rlz_id", "return_period", "member")
-        tags = [c for c in self.table.columns if not c.quantity and c.type == TEXT]
+        tags = [c for c in self.table.columns if not c.quantity and c.type == ColumnType.TEXT]
         values = [self.distinct(c.name) for c in tags if c.name not in known]
-        return "".join(f", {found[0]}" for found in values if len(found) == 1)
+        return [str(found[0]) for found in values if len(found) == 1]
 
 
 def read_whole(table: Table) -> Rows:
     """Return a table with all its rows."""
     names = [column.name for column in table.columns]
-    rows = [
-        list(row)
-        for block in table.blocks()
-        for row in zip(*(values.tolist() for values in block.values))
-    ]
-    return Rows(table, names, rows)
+    return Rows(table, names, [list(row) for row in rows_of(table)])
+
+
+def rows_of(table: Table) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table."""
+    for block in table.blocks():
+        yield from zip(*(values.tolist() for values in block.values))
 
 
 def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str], list[str]]:
-    """Return the chosen loss types, and what the log says of the others.
+    """Return the chosen loss types, and what the log says about the others.
 
     Nothing chosen is structural, else the first.
     """
@@ -86,11 +88,11 @@ def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str]
 
 def loss_axis(source: Source, loss_types: Sequence[str], log: bool = False) -> Axis:
     """Return the axis of losses of these types. Raises :class:`InvalidChoice` for several units."""
-    units = {name: Units(source).of(name) for name in loss_types}
+    units = {name: loss_unit(source, name) for name in loss_types}
     if len(set(units.values())) > 1:
         raise InvalidChoice(
             "Losses of different units do not go on one axis: "
             f"{', '.join(f'{name} [{unit}]' for name, unit in units.items())}; choose by LOSS_TYPE."
         )
     what = f"{loss_words(loss_types[0])} loss" if len(loss_types) == 1 else "loss"
-    return Axis(what[:1].upper() + what[1:], next(iter(units.values()), ""), log)
+    return Axis(capital(what), next(iter(units.values()), ""), log)

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from ..assets.damage_states import damage_column, damage_label, damage_states
-from ..assets.units import Units, of_people
-from ..assets.words import average_loss, of_and_time, when
-from ..core.quantities import PEOPLE, loss_words, years
+from ..assets.damage_states import damage_column, damage_states
+from ..assets.units import loss_unit, loss_unit_of_all, of_people
+from ..assets.words import average_loss, of_what, when
+from ..core.quantities import PEOPLE
 from ..core.source import Source
-from ..core.table import REAL, Column
+from ..core.table import Column
+from ..core.wording import capital, duration, loss_words
 
 EP_TYPES = {
-    "ep": "exceedance (EP)",
-    "aep": "aggregate exceedance in a year (AEP)",
-    "oep": "largest occurrence in a year (OEP)",
+    "ep": "exceedance probability (EP)",
+    "aep": "aggregate exceedance probability (AEP)",
+    "oep": "occurrence exceedance probability (OEP)",
 }
 """What the engine calls the types of exceedance probability, and what they mean."""
 
@@ -31,7 +32,6 @@ class Values:
     """
 
     source: Source
-    units: Units
     name: str
     loss_types: Sequence[str]
     period: float | None = None
@@ -89,89 +89,86 @@ def split_name(name: str) -> Name:
     return Name(match[1], match[2] or "ep", match[3] == "ratio")
 
 
-def _capital(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:]
-
-
-def _state(values: Values, what: str, time: str) -> Column:
-    state, loss_type = values.state, values.loss_type
-    label = damage_label(what, state, loss_type, "", time)
-    return damage_column(values.name, state, loss_type, label)
+def _state(values: Values, time: str, what: str = "Expected number") -> Column:
+    return damage_column(values.name, values.state, values.loss_type, time=time, what=what)
 
 
 def _value(values: Values, name: Name, label: str, quantity: str, additive: bool) -> Column:
     """Return the column of a loss or consequence, or of its ratio to what is exposed."""
     label += ", amplified" if name.amplified else ""
-    unit = values.units.of_all(values.loss_types) if name.words == "loss" else ""
+    unit = loss_unit_of_all(values.source, values.loss_types) if name.words == "loss" else ""
     if name.ratio:
         label, unit = f"{label}, share of the exposure", "fraction"
         additive, quantity = False, "loss ratio"
     elif name.what in PEOPLE:
         unit = "people"
     of = values.loss_type
-    return Column(values.name, REAL, label, unit, additive, quantity=quantity, loss_type=of)
+    return Column(
+        values.name, label=label, unit=unit, additive=additive, quantity=quantity, loss_type=of
+    )
 
 
 def _risk(values: Values) -> Column:
     time = when(values.source)
     if values.state:
-        return _state(values, "Expected number", time)
+        return _state(values, time)
     name = split_name(values.name)
     if name.what == "loss":
         label, quantity = average_loss(values.source, values.loss_type), "average loss"
     else:
         quantity = name.what
-        where = of_and_time(values.loss_type, "", time)
-        label = f"Expected {quantity.replace('_', ' ')}{where}"
+        label = f"Expected {quantity.replace('_', ' ')}{of_what(values.loss_type)}{time}"
     return _value(values, name, label, quantity, additive=True)
 
 
-def _of_period(values: Values, what: str, ep: str) -> str:
+def _at_period(values: Values, what: str, ep: str) -> str:
     """Return what is called with its return period, or with the one of each row."""
-    if values.period is None:
-        return f"{_capital(what)} of the return period, {EP_TYPES[ep]}"
-    return f"{values.period:g}-year {what.strip()}, {EP_TYPES[ep]}"
+    period = "" if values.period is None else f"{values.period:g}-year "
+    return f"{capital(what)} at the {period}return period, {EP_TYPES[ep]}"
 
 
 def _curve(values: Values) -> Column:
     name = split_name(values.name)
-    label = _of_period(values, f"{loss_words(values.loss_type)} {name.words}", name.ep)
+    label = _at_period(values, f"{loss_words(values.loss_type)} {name.words}", name.ep)
     return _value(values, name, label, "loss curve", additive=False)
 
 
 def _event(values: Values) -> Column:
     if values.state:
-        return _state(values, "Number", " in the event")
+        return _state(values, " in the event", "Number")
     name = Name(values.name)
-    label = f"{_capital(f'{loss_words(values.loss_type)} {name.words}')} in the event"
+    label = f"{capital(f'{loss_words(values.loss_type)} {name.words}')} in the event"
     return _value(values, name, label, "event loss", additive=False)
 
 
 def _source_loss(values: Values) -> Column:
     parameters = values.source.oqparam
-    label = f"{_capital(f'{loss_words(values.loss_type)} loss')}, sum over all events"
+    label = f"{capital(f'{loss_words(values.loss_type)} loss')}, sum over all events"
     if time := parameters.get("investigation_time"):
         total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
-        label += f" of {years(total)} year{'' if total == 1 else 's'}"
-    unit = values.units.of_all(values.loss_types)
+        label += f" of {duration(total)}"
+    unit = loss_unit_of_all(values.source, values.loss_types)
     of = values.loss_type
-    return Column(values.name, REAL, label, unit, quantity="source loss", loss_type=of)
+    return Column(values.name, label=label, unit=unit, quantity="source loss", loss_type=of)
 
 
 def _average(values: Values) -> Column:
     name, label = values.name, average_loss(values.source, values.name)
-    unit = values.units.of(name)
-    return Column(name, REAL, label, unit, True, quantity="average loss", loss_type=name)
+    unit = loss_unit(values.source, name)
+    return Column(
+        name, label=label, unit=unit, additive=True, quantity="average loss", loss_type=name
+    )
 
 
 def _exposure(values: Values) -> Column:
-    name, unit = values.name, values.units.of(values.name)
+    name, unit = values.name, loss_unit(values.source, values.name)
     if name == "number":
-        return Column(name, REAL, "Number of buildings", unit, True, quantity="exposure")
+        return Column(
+            name, label="Number of buildings", unit=unit, additive=True, quantity="exposure"
+        )
     what = loss_words(name)
-    label = _capital(what) if unit == "people" or name == "area" else f"Value, {what}"
-    return Column(name, REAL, label, unit, True, quantity="exposure", loss_type=name)
+    label = capital(what) if unit == "people" or name == "area" else f"Value, {what}"
+    return Column(name, label=label, unit=unit, additive=True, quantity="exposure", loss_type=name)
 
 
 def _of_perils(values: Values) -> Column:
@@ -180,23 +177,22 @@ def _of_perils(values: Values) -> Column:
     what, _, loss_type = name.partition("-")
     words = loss_words(loss_type)
     if not loss_type:
-        label, unit = _capital(loss_words(name)), "people" if of_people(name) else ""
-        return Column(name, REAL, label, unit, quantity="risk", loss_type=name)
+        label, unit = capital(loss_words(name)), "people" if of_people(name) else ""
+        return Column(name, label=label, unit=unit, quantity="risk", loss_type=name)
     if what == "loss":
-        label, unit = _capital(f"{words} loss"), values.units.of(loss_type)
-        return Column(name, REAL, label, unit, quantity="loss", loss_type=loss_type)
+        label, unit = capital(f"{words} loss"), loss_unit(values.source, loss_type)
+        return Column(name, label=label, unit=unit, quantity="loss", loss_type=loss_type)
     if what in damage_states(values.source):
-        label = damage_label("Expected number", what, loss_type)
-        return damage_column(name, what, loss_type, label)
-    label = _capital(f"{what.replace('_', ' ')}, {words}")
-    return Column(name, REAL, label, quantity=what, loss_type=loss_type)
+        return damage_column(name, what, loss_type)
+    label = capital(f"{what.replace('_', ' ')}, {words}")
+    return Column(name, label=label, quantity=what, loss_type=loss_type)
 
 
 def _reinsured(values: Values, name: Name) -> tuple[str, str]:
     """Return what was ceded or kept, and its unit."""
     parameters = values.source.oqparam
     loss_types = parameters.get("reinsurance_file") or [parameters.get("total_losses") or ""]
-    unit = values.units.of_all([str(loss_type) for loss_type in loss_types])
+    unit = loss_unit_of_all(values.source, [str(loss_type) for loss_type in loss_types])
     base = name.what
     if base.startswith(("overspill_", "over_")):
         return f"overspill of {base.partition('_')[2]}", unit
@@ -205,7 +201,7 @@ def _reinsured(values: Values, name: Name) -> tuple[str, str]:
 
 def _reinsurance(values: Values, name: Name, label: str, unit: str, average: bool) -> Column:
     label += ", amplified" if name.amplified else ""
-    return Column(values.name, REAL, label, unit, average, quantity="reinsurance")
+    return Column(values.name, label=label, unit=unit, additive=average, quantity="reinsurance")
 
 
 def _reinsurance_average(values: Values) -> Column:
@@ -218,13 +214,13 @@ def _reinsurance_average(values: Values) -> Column:
 def _reinsurance_event(values: Values) -> Column:
     name = Name(values.name)
     what, unit = _reinsured(values, name)
-    return _reinsurance(values, name, f"{_capital(what)} in the event", unit, average=False)
+    return _reinsurance(values, name, f"{capital(what)} in the event", unit, average=False)
 
 
 def _reinsurance_curve(values: Values) -> Column:
     name = split_name(values.name)
     what, unit = _reinsured(values, name)
-    return _reinsurance(values, name, _of_period(values, what, name.ep), unit, average=False)
+    return _reinsurance(values, name, _at_period(values, what, name.ep), unit, average=False)
 
 
 # --- what tells files and rows apart

@@ -7,38 +7,37 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 
 from ...engine.errors import InvalidChoice
-from ..assets.assets import empty_note, tag_column
-from ..assets.selection import of_tags, read_filter
-from ..assets.units import Units
-from ..core.choices import Choices, listed, match_kinds, match_names, split_list
-from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..assets.assets import empty_note, risk_provenance, tag_column
+from ..assets.selection import of_tags
+from ..core.choices import Choices, match_names, split_list
+from ..core.columns import MEMBER, MEMBER_COLUMN, USUAL
+from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.kinds import choose_kinds, of_kind, ordered_kinds
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
-from ..core.quantities import kind_label
+from ..core.patterns import read_filter
 from ..core.source import Source
-from ..core.table import INTEGER, NONE, TEXT, Block, Column, Table, rows_per_block
+from ..core.table import Block, Column, ColumnType, Geometry, Table, rows_per_block
+from ..core.wording import listed
 from .aggregate_columns import EP_TYPES, TOTALS, Values, split_name, totals_of
-from .general import MEMBER
 
 TOTAL = "total"
 """The word for the member that is not divided by tags."""
 
 _KEYS = {
-    "loss_type": Column("loss_type", TEXT, "Loss type", quantity="loss type"),
-    "stat": Column("stat", TEXT, "Statistic", quantity="statistic"),
-    "rlz_id": Column("rlz_id", INTEGER, "Realization"),
-    "return_period": Column("return_period", INTEGER, "Return period", "years"),
-    "event_id": Column("event_id", INTEGER, "Event"),
-    "rup_id": Column("rup_id", INTEGER, "Rupture"),
-    "year": Column("year", INTEGER, "Year of the event"),
-    "mmi": Column("mmi", INTEGER, "Macroseismic intensity", "intensity", quantity="MMI"),
-    "peril": Column("peril", TEXT, "Peril"),
-    "policy_id": Column("policy_id", TEXT, "Policy"),
-    "source": Column("source", TEXT, "Source"),
+    **{name: USUAL[name] for name in ("rlz_id", "event_id", "rup_id")},
+    # with a quantity: texts without one are tags
+    "loss_type": replace(USUAL["loss_type"], quantity="loss type"),
+    "stat": replace(USUAL["stat"], quantity="statistic"),
+    "return_period": replace(USUAL["return_period"], type=ColumnType.INTEGER),
+    "year": replace(USUAL["year"], label="Year of the event"),
+    "mmi": Column("mmi", ColumnType.INTEGER, "Macroseismic intensity", "intensity", quantity="MMI"),
+    "peril": Column("peril", ColumnType.TEXT, "Peril"),
+    "policy_id": Column("policy_id", ColumnType.TEXT, "Policy"),
+    "source": Column("source", ColumnType.TEXT, "Source"),
 }
-_FACTS = ("checksum", "start_date", "investigation_time", "risk_investigation_time")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Taken:
 
     ``tags`` are the columns that the file is divided by; ``kept`` holds the texts of the rows that
     are taken by position of the column; ``loss_types``, ``kinds`` (``mean``, ``rlz-3``) and
-    ``periods`` (years) are those chosen, [] where the file does not tell them.
+    ``periods`` (years) are those chosen, [] where the file does not have them.
     """
 
     file: CsvFile
@@ -73,15 +72,11 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
     chosen. Ids and years are integers, tags text. Return periods are the engine's own and never
     interpolated. Raises :class:`InvalidChoice` for what is not there, naming what is.
     """
-    if choices.geometry not in ("auto", NONE):
-        raise InvalidChoice(f"{source.output.name} has no geometry; GEOMETRY may be auto or none.")
-    if choices.long_format:
-        raise InvalidChoice(f"{source.output.name} is one row per value already (LONG_FORMAT).")
     files = csv_files(source)
     chosen, others = choose_member(source, files, choices)
     taken = [take(source, file, choices) for file in chosen]
     first = taken[0]
-    units, describe = Units(source), totals_of(source).describe
+    describe = totals_of(source).describe
     columns = [_key_or_tag(first, name) for name in first.file.header]
     positions = [
         i
@@ -91,15 +86,17 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
     loss_types = list(dict.fromkeys(lt for t in taken for lt in t.loss_types))
     kinds = list(dict.fromkeys(kind for t in taken for kind in t.kinds))
     for i in first.values:
-        if first.file.rows and first.file.types[i] == TEXT:  # of an engine that is newer than this
-            columns[i] = Column(first.file.header[i], TEXT, first.file.header[i])
+        if (
+            first.file.rows and first.file.types[i] == ColumnType.TEXT
+        ):  # of an engine that is newer than this
+            columns[i] = Column(first.file.header[i], ColumnType.TEXT, first.file.header[i])
             continue
-        column = describe(Values(source, units, first.file.header[i], loss_types))
-        columns[i] = _of_kind(column, first, kinds, loss_types)
+        column = describe(Values(source, first.file.header[i], loss_types))
+        columns[i] = _of_kinds(column, first, kinds, loss_types)
     shown = [columns[i] for i in positions]
     before = _before(source, taken)
     if before:
-        shown = [_KEYS.get(before, Column(before, TEXT, "Member")), *shown]
+        shown = [_KEYS.get(before, MEMBER_COLUMN), *shown]
     rows = sum(t.rows for t in taken)
     notes = [] if rows else [empty_note(source)]
     if others:
@@ -121,33 +118,25 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
 
 
 def provenance_of(source: Source, choices: Choices, files: Sequence[CsvFile]) -> dict[str, object]:
-    """Return where the values come from, with what the engine says in its files."""
-    found = source.provenance(choices)
-    found["members"] = [file.member for file in files]
-    if time := source.risk_time:
-        found["risk_investigation_time"] = time
-    for key in _FACTS:
-        if files[0].about.get(key) is not None:
-            found[key] = files[0].about[key]
-    return found
+    """Return where the values come from, with what the first line of the first file says."""
+    return risk_provenance(source, choices, [file.member for file in files], files[0].about)
 
 
 def _blocks(
     source: Source,
     taken: Sequence[Taken],
-    columns: tuple[Column, ...],
+    columns: Sequence[Column],
     positions: Sequence[int],
     with_member: bool,
 ) -> Iterator[Block]:
-    import numpy as np
-
+    types = [column.type for column in columns[with_member:]]
     size = rows_per_block(len(columns))
     for part in taken:
-        before = [member_word(source, part.file)] if with_member else []
-        rows = part.read()
-        while chunk := list(islice(rows, size)):
-            cells = zip(*([*before, *(row[i] for i in positions)] for row in chunk))
-            yield Block(tuple(to_array(np, c.type, column) for c, column in zip(columns, cells)))
+        for arrays in part.file.blocks(positions, types, size, part.read()):
+            before: list[Array] = []
+            if with_member:
+                before = [np.full(len(arrays[0]), member_word(source, part.file), dtype=object)]
+            yield Block((*before, *arrays))
 
 
 def _before(source: Source, taken: Sequence[Taken]) -> str:
@@ -213,7 +202,7 @@ def take(source: Source, file: CsvFile, choices: Choices, default_kind: bool = F
     """Return what is chosen of a scanned file.
 
     Nothing chosen is everything, but for the kind where ``default_kind`` asks for one: the mean, or
-    what :func:`match_kinds` takes instead. Raises :class:`InvalidChoice`.
+    what :func:`choose_kinds` takes instead. Raises :class:`InvalidChoice`.
     """
     tags = tags_of(source, file)
     header = file.header
@@ -259,17 +248,17 @@ def _kinds(
     if not rows:
         return [], {}
     if "stat" in texts:
-        statistics = sorted(texts["stat"], key=lambda kind: kind != "mean")
+        statistics = ordered_kinds(texts["stat"])
         if not wanted and not default:
             return statistics, {}
-        found = match_kinds(wanted, statistics, [])
+        found = choose_kinds(wanted, statistics)
         return found, {"stat": found}
     if "rlz_id" in texts:
         known = {f"rlz-{int(text)}": text for text in texts["rlz_id"]}
         if not wanted and not default:
             return list(known), {}
         try:
-            found = match_kinds(wanted, [], sorted(int(text) for text in texts["rlz_id"]))
+            found = choose_kinds(wanted, known)
         except InvalidChoice as error:
             stats = f"{source.output.type}-stats"
             hint = f" Statistics are in {stats}." if stats in OUTPUTS else ""
@@ -277,11 +266,7 @@ def _kinds(
         return found, {"rlz_id": [known[kind] for kind in found]}
     # one realization has no column for it
     only = totals_of(source).kind
-    found = (
-        match_kinds(wanted, [only or "mean"], [])
-        if only != "rlz-0"
-        else match_kinds(wanted, [], [0])
-    )
+    found = choose_kinds(wanted, [only or "mean"])
     return found if only else [], {}
 
 
@@ -325,39 +310,32 @@ def _key_or_tag(taken: Taken, name: str) -> Column:
     if name in taken.tags:
         return tag_column(name)
     column = _KEYS.get(name, Column(name))
-    if column.type == INTEGER and taken.file.rows:
+    if column.type == ColumnType.INTEGER and taken.file.rows:
         found = taken.file.types[taken.file.header.index(name)]
         return replace(column, type=found)  # reinsurance has periods like 1.00000E+01
     return column
 
 
-def _of_kind(
+def _of_kinds(
     column: Column, taken: Taken, kinds: Sequence[str], loss_types: Sequence[str]
 ) -> Column:
     """Return a column of values with the kind it is of; rows of several kinds have none."""
     if len(kinds) != 1:
         return replace(column, additive=False)
     one_type = bool(column.loss_type or not loss_types)
-    additive = summable(column, kinds[0]) and one_type
-    return replace(with_kind(column, taken, kinds[0]), additive=additive)
+    return with_kind(replace(column, additive=column.additive and one_type), taken, kinds[0])
 
 
 def with_kind(column: Column, taken: Taken, kind: str) -> Column:
-    """Return the column labelled with its statistic or realization, where there are others."""
-    others = "stat" in taken.file.header or "rlz_id" in taken.file.header
-    suffix = f", {kind_label(kind).lower()}" if others and kind != "mean" else ""
-    return replace(column, kind=kind, label=column.label + suffix)
-
-
-def summable(column: Column, kind: str) -> bool:
-    """Tell whether values of a column may be added up over tags: means of what is additive."""
-    return column.additive and (kind in ("", "mean") or kind.startswith("rlz-"))
+    """Return the column of a statistic or realization, which its label says if the file does."""
+    said = {"stat", "rlz_id"} & set(taken.file.header)
+    return of_kind(column, kind, [kind], [] if said else [kind])
 
 
 OUTPUTS = {
     kind: OutputType(
         read=read_aggregates,
-        geometry="table",
+        geometries=(Geometry.NONE,),
         choices=(
             *totals.choices.split(),
             "MEMBER",

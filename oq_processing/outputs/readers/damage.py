@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
-from ..assets.assets import check_point_or_table
-from ..assets.damage_states import NO_DAMAGE, damage_column, damage_label, damage_states
+from ..assets.damage_states import NO_DAMAGE, damage_column, damage_states
 from ..assets.members import (
     MODAL,
     Derived,
     Members,
+    Part,
     array_members,
     chosen_parts,
     csv_members,
@@ -20,15 +20,13 @@ from ..assets.members import (
     with_derived,
 )
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.words import of_and_time, when
+from ..assets.words import of_what, when
 from ..core.choices import Choices
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
 from ..core.quantities import PEOPLE
 from ..core.source import Source
-from ..core.table import REAL, TEXT, Column, Table
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.table import Column, ColumnType, Geometry, Table
 
 _LOSS_TYPES = (
     "structural",
@@ -57,13 +55,14 @@ def read_damage(source: Source, choices: Choices) -> Table:
     x time ratio / number of realizations (``calculators/export/risk.py``); the number without
     damage has no such meaning and is left out. Raises :class:`InvalidChoice` for what is not there.
     """
-    check_point_or_table(source, choices)
     if source.calculation.mode == "event_based_damage":
         return chosen_assets(_event_based_damage(source, choices), choices)
     modal = source.oqparam.get("modal_damage_state")
-    members = ({} if modal else _damage_arrays(source)) or csv_members(source)
-    table = table_of(source, choices, chosen_parts(source, choices, members, _damage_column))
-    return _fractions(chosen_assets(table, choices), source)
+    why = "only it holds modal damage states" if modal else "there is no extract"
+    members = ({} if modal else _damage_arrays(source)) or csv_members(source, why)
+    parts = chosen_parts(source, choices, members, _damage_column)
+    table = chosen_assets(table_of(source, choices, parts), choices)
+    return _fractions(source, choices, table, parts)
 
 
 def _event_based_damage(source: Source, choices: Choices) -> Table:
@@ -75,8 +74,7 @@ def _event_based_damage(source: Source, choices: Choices) -> Table:
             "output instead."
         )
     parts = chosen_parts(source, choices, members, _damage_column, without=NO_DAMAGE)
-    table = table_of(source, choices, parts)
-    table.provenance["scaled_by"] = factor
+    table = table_of(source, choices, parts).with_provenance(scaled_by=factor)
     note = (
         "Scaled as the engine exports consequences, by the mean number of events of a "
         "realization; aggrisk counts the events of each realization, so its totals differ."
@@ -89,40 +87,43 @@ def _damage_arrays(source: Source, factor: float | None = None) -> Members:
     return array_members(source, source.output.type, prefix, factor)
 
 
-def _fractions(table: Table, source: Source) -> Table:
+def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[Part]) -> Table:
     """Add the fraction of the last damage state: its number divided by that of all states."""
     states = damage_states(source)
-    groups: dict[str, dict[str, Column]] = {}
-    for column in table.columns:
-        if column.quantity == "damage":
-            # of each statistic, peril and loss type: perils are never added
-            prefix = column.name[: -len(column.damage_state)]
-            groups.setdefault(prefix, {})[column.damage_state] = column
     found = []
-    for group in groups.values():
-        if set(group) == set(states):
-            last = group[states[-1]]
-            label = last.label.replace("Expected number", "Fraction", 1)
-            fraction = replace(
-                last,
-                name=f"{last.name}-fraction",
-                label=f"{label}, derived: of all states",
-                unit="",
-                additive=False,
-                quantity="damage fraction",
-            )
-            names = (last.name, *(c.name for c in group.values()))
-            found.append(Derived(fraction, names, _share))
+    for part in parts:
+        # of each peril and loss type: perils are never added
+        groups: dict[tuple[str, str], dict[str, Column]] = {}
+        for _, column in part.values():
+            if column.quantity == "damage":
+                group = groups.setdefault((column.peril, column.loss_type), {})
+                group[column.damage_state] = column
+        for group in groups.values():
+            if set(group) == set(states):
+                last = group[states[-1]]
+                names = (last.name, *(c.name for c in group.values()))
+                found.append(Derived(_fraction(source, choices, part, last), names, _share))
     return with_derived(table, found)
+
+
+def _fraction(source: Source, choices: Choices, part: Part, last: Column) -> Column:
+    of = last.loss_type, last.peril, when(source)
+    plain = damage_column(last.name, last.damage_state, *of, what="Fraction")
+    found = part.like(last, plain, choices)
+    return replace(
+        found,
+        name=f"{last.name}-fraction",
+        label=f"{found.label}, derived: of all states",
+        unit="",
+        additive=False,
+        quantity="damage fraction",
+    )
 
 
 def _share(number: Array, *states: Array) -> Array:
     """Return the number divided by that of all states, NaN where there is none."""
-    import numpy as np
-
     whole = np.sum(states, axis=0, dtype=np.float64)
-    found: Array = np.divide(number, whole, where=whole > 0, out=np.full(len(whole), np.nan))
-    return found
+    return np.divide(number, whole, where=whole > 0, out=np.full(len(whole), np.nan))
 
 
 def _event_factor(source: Source) -> float:
@@ -157,17 +158,20 @@ def _number_of_events(source: Source) -> int:
 def _damage_column(source: Source, name: str) -> Column:
     if name.startswith(MODAL):
         peril, _, loss_type = name[len(MODAL) :].rpartition("~")
-        label = f"Most probable damage state{of_and_time(loss_type, peril, '')}"
-        return Column(name, TEXT, label, quantity="modal damage state", loss_type=loss_type)
+        return Column(
+            name,
+            ColumnType.TEXT,
+            f"Most probable damage state{of_what(loss_type, peril)}",
+            quantity="modal damage state",
+            loss_type=loss_type,
+        )
     peril, loss_type, state = _split(source, name)
     if state in damage_states(source):
-        label = damage_label("Expected number", state, loss_type, peril, when(source))
-        return damage_column(name, state, loss_type, label)
+        return damage_column(name, state, loss_type, peril, when(source))
     return Column(
         name,
-        REAL,
-        f"Expected {state.replace('_', ' ')}{of_and_time(loss_type, peril, when(source))}",
-        "people" if state in PEOPLE else "",
+        label=f"Expected {state.replace('_', ' ')}{of_what(loss_type, peril)}{when(source)}",
+        unit="people" if state in PEOPLE else "",
         additive=True,
         quantity=state,
         loss_type=loss_type,
@@ -189,7 +193,7 @@ OUTPUTS = dict.fromkeys(
     ("damages-stats", "damages-rlzs"),
     OutputType(
         read=read_damage,
-        geometry="point",
+        geometries=(Geometry.POINT,),
         choices=("KIND", "LOSS_TYPE", *CHOICES),
         about="Expected number of buildings in each damage state, by asset.",
     ),

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
-from ..assets.assets import (
-    about_columns,
-    asset_blocks,
-    check_point_or_table,
-    empty_note,
-    read_assets,
-)
+from ..assets.asset_table import drawn_by_default, points_or_table, value_style
+from ..assets.assets import about_columns, asset_blocks, empty_note, read_assets
 from ..assets.network import edges, value_pairs, with_lines
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.units import Units
 from ..core.choices import Choices
 from ..core.output_type import OutputType
-from ..core.palettes import LOSS_RAMP
 from ..core.source import Source
-from ..core.table import LINE, NONE, POINT, Column, Style, Table
+from ..core.table import Geometry, Table
 
 
 def read_exposure(source: Source, choices: Choices) -> Table:
@@ -29,49 +21,37 @@ def read_exposure(source: Source, choices: Choices) -> Table:
     stands in the exported xml; single precision, as in the datastore. Raises
     :class:`InvalidChoice` for tags and values that are not there.
     """
-    if choices.geometry != LINE:
-        check_point_or_table(source, choices)
     assets = read_assets(source)
-    if choices.geometry == LINE:
+    if choices.geometry == Geometry.LINE:
         return edges(source, choices, assets)
     pairs = about_columns(assets, "id")
     place = len(pairs) - 2
     # the order of the file: what is known of the asset, then its tags
-    pairs = [pairs[0], *pairs[place:], *value_pairs(assets, Units(source)), *pairs[1:place]]
-    columns = tuple(column for column, _ in pairs)
-    styled = _styled(columns, choices.style_field)
-    geometry = NONE if choices.geometry == NONE else POINT
-    provenance = source.provenance(choices)
-    provenance["calculation_assets"] = assets.rows
+    pairs = [pairs[0], *pairs[place:], *value_pairs(source, assets), *pairs[1:place]]
+    geometry = points_or_table(choices)
+    fields, points = [field for _, field in pairs], geometry == Geometry.POINT
     table = Table(
-        title=f"Exposure: {styled.title}" if styled else "Exposure",
-        columns=columns,
+        title="Exposure",
+        columns=tuple(column for column, _ in pairs),
         rows=assets.rows,
-        blocks=partial(asset_blocks, assets, [f for _, f in pairs], (), geometry == POINT),
+        blocks=partial(asset_blocks, assets, fields, (), points),
         geometry=geometry,
-        style=Style(styled.name, "logarithmic", (), LOSS_RAMP) if styled else None,
         notes=() if assets.rows else (empty_note(source),),
-        provenance=provenance,
+        provenance={**source.provenance(choices), "calculation_assets": assets.rows},
     )
+    if values := [c for c in table.columns if c.quantity]:
+        order = ("value-structural", "value-number")
+        usual = min(values, key=lambda c: order.index(c.name) if c.name in order else len(order))
+        table = drawn_by_default(
+            table, usual, values, value_style, lambda column: f"Exposure: {column.title}"
+        )
     return with_lines(source, choices, assets, chosen_assets(table, choices))
-
-
-def _styled(columns: Sequence[Column], wanted: str) -> Column | None:
-    numbers = [c for c in columns if c.quantity]
-    for column in numbers:
-        if wanted and column.name.lower() == wanted.lower():
-            return column
-    for name in ("value-structural", "value-number"):
-        for column in numbers:
-            if column.name == name:
-                return column
-    return next(iter(numbers), None)
 
 
 OUTPUTS = {
     "exposure": OutputType(
         read=read_exposure,
-        geometry="point, line",
+        geometries=(Geometry.POINT, Geometry.LINE),
         choices=CHOICES,
         about="Values, occupants and tags of each asset.",
     )

@@ -16,61 +16,24 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from ..assets.selection import largest_on_top
 from ..core import wkt
 from ..core.choices import Choices
+from ..core.columns import MEMBER, MEMBER_COLUMN, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek, scan, to_array
 from ..core.output_type import OutputType
 from ..core.places import COORDINATES, Place, ShapeColumn, place_of, shape_notes
 from ..core.source import Source
 from ..core.table import (
-    INTEGER,
     MAX_COLUMNS,
-    NONE,
-    POINT,
-    REAL,
-    TEXT,
     Block,
     Column,
+    ColumnType,
+    Geometry,
     Style,
     Table,
     point_array,
     rows_per_block,
 )
 
-MEMBER = "member"
-"""Name of the column that says which file of an output a row comes from."""
-
-_MEMBER = Column(MEMBER, TEXT, "Member")
-
-
-USUAL = {
-    column.name: column
-    for column in (
-        Column("lon", REAL, "Longitude", "°"),
-        Column("lat", REAL, "Latitude", "°"),
-        Column("depth", REAL, "Depth", "km"),
-        Column("site_id", INTEGER, "Site"),
-        Column("sids", INTEGER, "Site"),
-        Column("custom_site_id", TEXT, "Site (own id)"),
-        Column("asset_id", TEXT, "Asset"),
-        Column("taxonomy", TEXT, "Taxonomy"),
-        Column("loss_type", TEXT, "Loss type"),
-        Column("event_id", INTEGER, "Event"),
-        Column("rup_id", INTEGER, "Rupture"),
-        Column("rlz_id", INTEGER, "Realization"),
-        Column("source_id", TEXT, "Source"),
-        Column("grp_id", INTEGER, "Group of sources"),
-        Column("branch_path", TEXT, "Branch path"),
-        Column("weight", REAL, "Weight"),
-        Column("year", INTEGER, "Year"),
-        Column("ses_id", INTEGER, "Stochastic event set"),
-        Column("stat", TEXT, "Statistic"),
-        Column("imt", TEXT, "Intensity measure type"),
-        Column("iml", REAL, "Intensity measure level"),
-        Column("poe", REAL, "Probability of exceedance"),
-        Column("return_period", REAL, "Return period", "years"),
-        Column("mag", REAL, "Magnitude"),
-    )
-}
-"""Columns that mean the same in every export."""
+_WIDEST = (ColumnType.TEXT, ColumnType.REAL, ColumnType.INTEGER)
 
 _NOT_DRAWN = {"depth", "weight", "year", "ses_id", "sids"}
 """Numbers that say which row it is, not how much; ids are none either."""
@@ -103,8 +66,6 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     Raises :class:`InvalidChoice` for what the output does not have, :class:`InvalidOutput` for a
     file that is not whole.
     """
-    if choices.long_format:
-        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
     files = csv_files(source)
     if choices.member:
         files = _chosen(files, choices.member)
@@ -130,7 +91,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     if isinstance(place, ShapeColumn):
         own = (*own[: place.position], *own[place.position + 1 :])
         if not given and not own:  # a file that has nothing but geometries
-            given = (_MEMBER,)
+            given = (MEMBER_COLUMN,)
     columns = (*given, *own)
     if len(columns) > MAX_COLUMNS:
         raise InvalidOutput(
@@ -139,14 +100,10 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
         )
     if not rows:
         notes.append(f"{source.output.name} of calculation {source.calculation.id} is empty.")
-    if choices.geometry != NONE:
+    if choices.geometry != Geometry.NONE:
         notes += shape_notes(same, own, place)
-    provenance = source.provenance(choices)
-    provenance["members"] = [f.member for f in same]
-    for key in ("checksum", "investigation_time", "start_date"):
-        if key in same[0].about:
-            provenance[key] = same[0].about[key]
-    geometry, multi = (POINT if place else NONE), False
+    provenance = source.provenance(choices, [f.member for f in same], same[0].about)
+    geometry, multi = (Geometry.POINT if place else Geometry.NONE), False
     if isinstance(place, ShapeColumn):
         provenance["geometry_column"] = place.name
         geometry, multi = place.family, place.shapes.multi
@@ -157,7 +114,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
         blocks=partial(_blocks, same, given, own, place, known),
         geometry=geometry,
         multi=multi,
-        style=_style(columns, known, choices.style_field) if place else None,
+        style=_style(columns, known) if place else None,
         notes=tuple(notes),
         provenance=provenance,
     )
@@ -190,11 +147,12 @@ def _columns(files: list[CsvFile], known: Known) -> tuple[Column, ...]:
         meaning = _meaning(name, known)
         types = {f.types[i] for f in files if f.rows}
         if not types:
-            types = {meaning.type if meaning else TEXT}
-        elif meaning and meaning.type != INTEGER:
+            types = {meaning.type if meaning else ColumnType.TEXT}
+        elif meaning and meaning.type != ColumnType.INTEGER:
             types.add(meaning.type)
-        kind = TEXT if TEXT in types else REAL if REAL in types else INTEGER
-        columns.append(replace(meaning or Column(name, label=name), name=name, type=kind))
+        # the widest: an integer fits in a number, both in a text
+        widest = next(t for t in _WIDEST if t in types)
+        columns.append(replace(meaning or Column(name, label=name), name=name, type=widest))
     return tuple(columns)
 
 
@@ -205,8 +163,8 @@ def _given(files: list[CsvFile], known: Known, with_member: bool) -> tuple[Colum
     found = []
     for name in dict.fromkeys(names):
         if name not in header and any(_value(file, name, known) for file in files):
-            found.append(_meaning(name, known) or Column(name, TEXT, name))
-    return (*([_MEMBER] if with_member else ()), *found)
+            found.append(_meaning(name, known) or Column(name, ColumnType.TEXT, name))
+    return (*([MEMBER_COLUMN] if with_member else ()), *found)
 
 
 def _value(file: CsvFile, name: str, known: Known) -> str:
@@ -220,12 +178,9 @@ def _value(file: CsvFile, name: str, known: Known) -> str:
     return str(value) if isinstance(value, (int, float, str)) else ""
 
 
-def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | None:
-    """Return how points are drawn: the wanted field, what is known, else the first quantity."""
-    numbers = {c.name: c for c in columns if c.type in (REAL, INTEGER)}
-    for name in numbers:
-        if wanted and name.lower() == wanted.strip().lower():
-            return Style(name)
+def _style(columns: tuple[Column, ...], known: Known) -> Style | None:
+    """Return how points are drawn: as is known, else by the first quantity."""
+    numbers = {c.name: c for c in columns if c.type in (ColumnType.REAL, ColumnType.INTEGER)}
     if known.style and known.style.field in numbers:
         return known.style
     places = {name for pair in COORDINATES for name in pair}
@@ -234,7 +189,7 @@ def _style(columns: tuple[Column, ...], known: Known, wanted: str) -> Style | No
         for name, c in numbers.items()
         if name not in places | _NOT_DRAWN and not re.search(r"(^|_)id($|_)", name)
     ]
-    drawn.sort(key=lambda c: c.type != REAL)  # counts only where nothing is measured
+    drawn.sort(key=lambda c: c.type != ColumnType.REAL)  # counts only where nothing is measured
     return Style(drawn[0].name) if drawn else None
 
 
@@ -245,34 +200,33 @@ def _blocks(
     place: Place | None,
     known: Known,
 ) -> Iterator[Block]:
-    import numpy as np
-
     columns = (*given, *own)
     names = [c.name for c in columns]
+    types = [c.type for c in own]
     shape, lonlat = None, []
     if isinstance(place, ShapeColumn):
         shape = place
+        types.insert(shape.position, ColumnType.TEXT)
     elif place:
         # the names of the file come last: where both have one, its own counts
         lonlat = [len(names) - 1 - names[::-1].index(name) for name in place]
     size = rows_per_block(len(columns))
     for file in files:
         before = [_value(file, c.name, known) for c in given]
-        for chunk in file.chunks(size):
-            cells = list(zip(*chunk))
-            wkb = None
+        for arrays in file.blocks(range(len(types)), types, size):
+            wkb, count = None, len(arrays[0])
             if shape:
-                texts = cells.pop(shape.position)
+                texts = arrays.pop(shape.position).tolist()
                 wkb = [wkt.read(t).wkb(shape.shapes.multi) if t else b"" for t in texts]
-            cells = [(value,) * len(chunk) for value in before] + cells
-            values = tuple(to_array(np, c.type, column) for c, column in zip(columns, cells))
+            told = [to_array(c.type, (value,) * count) for c, value in zip(given, before)]
+            values = (*told, *arrays)
             xy = point_array(values[lonlat[0]], values[lonlat[1]]) if lonlat else None
             yield Block(values, xy, wkb)
 
 
 ANY = OutputType(
     read=read,
-    geometry="point, line, polygon, table",
+    geometries=(Geometry.POINT, Geometry.LINE, Geometry.POLYGON, Geometry.NONE),
     choices=("MEMBER",),
     about="The CSV export as it is.",
 )

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
 
 from ...engine.errors import InvalidOutput
 from ..core.choices import Choices
+from ..core.columns import IML, IMT, KIND
+from ..core.kinds import kind_label, name_of_kind, realization
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
-from ..core.quantities import imt_unit, kind_label, level_text
+from ..core.quantities import imt_unit
 from ..core.source import Source
-from ..core.table import REAL, TEXT, Column, Table
-from ..sites.site_table import (
-    LongFormat,
-    of_first_imt,
-    one_unit,
-    refuse_many,
-    site_table,
-    title_of_all,
-    wanted_column,
-)
-from .hazard_maps import Hazard, fetch, named, read_hazard, realization_notes
-
-if TYPE_CHECKING:
-    from ..core.table import Array
+from ..core.table import Column, Table, common_unit, refuse_many
+from ..core.wording import capital, level_text, within
+from ..sites.hazard import Hazard, fetch, read_hazard, realization_notes
+from ..sites.site_table import GEOMETRIES, LongFormat, of_first_imt, site_table, title_of_all
 
 SHOWN_LEVELS = {"g": 0.1, "cm/s": 10.0, "intensity": 6.0}
 """The level of which the probability is drawn by default: damage begins there."""
@@ -45,42 +39,37 @@ def read_hazard_curves(source: Source, choices: Choices) -> Table:
         raise InvalidOutput(
             f"Calculation {source.calculation.id} does not tell the levels of its curves."
         )
-    refuse_many(
-        choices,
-        len(kinds) * sum(counts.values()),
-        f"{len(kinds)} statistics or realizations × {sum(counts.values())} levels of {len(imts)} "
-        "IMTs",
-        "KIND or IMT",
-    )
+    count = sum(counts.values())
+    if not choices.long_format:
+        what = f"{len(kinds)} statistics or realizations × {count} levels of {len(imts)} IMTs"
+        refuse_many(len(kinds) * count, what, "KIND or IMT", True)
     found = fetch(source, "hcurves", kinds, counts)
     columns, arrays = [], []
     for kind in kinds:
         for imt in imts:
             names = level_names(imt, hazard.levels[imt])
-            for i, (name, level) in enumerate(zip(names, hazard.levels[imt])):
-                columns.append(_column(hazard, named(kinds, kind, name), kind, imt, level))
+            for i, level in enumerate(hazard.levels[imt]):
+                name = name_of_kind(names[i], kind, kinds)
+                columns.append(_column(hazard, name, kind, imt, level))
                 arrays.append(found[kind, imt][:, i])
-    styled = _styled(columns, choices.style_field)
-    units = one_unit([Column(c.name, unit=imt_unit(c.imt)) for c in columns])
+    units = [Column(imt, unit=imt_unit(imt)) for imt in imts]
+    iml = replace(IML, unit=common_unit(units))
     rows = LongFormat(
         title_of_all(source),
-        (
-            Column("kind", TEXT, "Statistic or realization"),
-            Column("imt", TEXT, "Intensity measure type"),
-            Column("iml", REAL, "Intensity measure level", units),
-        ),
+        (KIND, IMT, iml),
         lambda column: (column.kind, column.imt, column.level),
-        Column(
-            "poe",
-            REAL,
-            f"Probability of exceedance{hazard.within()}",
-            "probability",
-            quantity="hazard curve",
-        ),
+        Column("poe", label=hazard.poe_label, unit="probability", quantity="hazard curve"),
     )
-    title = curve_title(hazard, styled)
-    notes = realization_notes(hazard, columns)
-    return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
+    return site_table(
+        source,
+        choices,
+        columns,
+        arrays,
+        _usual(columns),
+        partial(curve_title, hazard),
+        rows,
+        notes=realization_notes(hazard, columns),
+    )
 
 
 def read_site_curves(
@@ -93,8 +82,6 @@ def read_site_curves(
     fetched (``hcurves?kind=&imt=&site_id=``). Kinds and IMTs as :class:`Hazard` names them. Raises
     :class:`InvalidOutput` and :class:`InvalidChoice` as :func:`fetch` does.
     """
-    import numpy as np
-
     hazard = read_hazard(source)
     counts = {imt: len(hazard.levels[imt]) for imt in imts}
     found = fetch(source, "hcurves", kinds, counts, site_index)
@@ -118,8 +105,7 @@ def level_names(imt: str, levels: Sequence[float]) -> list[str]:
 def _column(hazard: Hazard, name: str, kind: str, imt: str, level: float) -> Column:
     return Column(
         name=name,
-        type=REAL,
-        label=_said_of(kind, hazard.label(kind), "exceedance of " + _at(hazard, imt, level)),
+        label=_said_of(kind, hazard.label(kind), f"exceedance of {_at(hazard, imt, level)}"),
         unit="probability",
         quantity="hazard curve",
         kind=kind,
@@ -130,18 +116,16 @@ def _column(hazard: Hazard, name: str, kind: str, imt: str, level: float) -> Col
 
 def _said_of(kind: str, label: str, what: str) -> str:
     """Return what a statistic or realization is of: *Mean exceedance of PGA 0.1 g in 50 years*."""
-    if kind.startswith("rlz-"):
-        return f"{what[0].upper()}{what[1:]}, {label[0].lower()}{label[1:]}"
+    if realization(kind) is not None:
+        return f"{capital(what)}, {label[0].lower()}{label[1:]}"
     return f"{label} of the {what}" if kind == "std" else f"{label} {what}"
 
 
 def _at(hazard: Hazard, imt: str, level: float) -> str:
-    return f"{imt} {level_text(level, imt)}{hazard.within()}"
+    return f"{imt} {level_text(level, imt)}{within(hazard.time)}"
 
 
-def _styled(columns: Sequence[Column], wanted: str) -> Column:
-    if column := wanted_column(columns, wanted):
-        return column
+def _usual(columns: Sequence[Column]) -> Column:
     of_imt = of_first_imt(columns)
     shown = SHOWN_LEVELS.get(imt_unit(of_imt[0].imt))
     if shown is None:
@@ -158,7 +142,8 @@ def curve_title(hazard: Hazard, column: Column) -> str:
 OUTPUTS = {
     "hcurves": OutputType(
         read=read_hazard_curves,
-        geometry="point, cell",
+        geometries=GEOMETRIES,
+        long_format=True,
         choices=("KIND", "IMT"),
         about="Probability of exceeding each level of ground motion, at each site.",
     )

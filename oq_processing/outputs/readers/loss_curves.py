@@ -7,30 +7,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby, islice
-from typing import TYPE_CHECKING
+from itertools import groupby
 
 from ...engine.errors import InvalidChoice, InvalidOutput
-from ..assets.asset_table import asset_table, matched_kinds, of_kind, other_assets
-from ..assets.assets import (
-    about_columns,
-    asset_blocks,
-    check_point_or_table,
-    empty_note,
-    read_assets,
-)
+from ..assets.asset_table import asset_table, other_assets
+from ..assets.assets import about_columns, asset_blocks, empty_note, read_assets, risk_provenance
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.units import Units
-from ..core.choices import Choices, any_poes, listed, match_names
-from ..core.csv_export import CsvFile, csv_files, file_kind, to_array
+from ..assets.units import loss_unit_of_all
+from ..core.choices import Choices, any_poes, match_names
+from ..core.columns import KIND, USUAL
+from ..core.csv_export import CsvFile, csv_files
+from ..core.kinds import choose_kinds, kind_label, of_kind
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
-from ..core.quantities import kind_label, years
 from ..core.source import Source
-from ..core.table import POINT, REAL, TEXT, Block, Column, Table, rows_per_block
+from ..core.table import Block, Column, Geometry, Table, rows_per_block
+from ..core.wording import listed, within
 from .loss_maps import map_column, usual_map
-
-if TYPE_CHECKING:
-    from ..core.table import Array
 
 LOSS_RATIO = "loss_ratio"
 
@@ -57,9 +50,8 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
     Values in the six digits of the CSV export. TAG_FILTER chooses single assets as well:
     ``asset_id=a1``.
     """
-    check_point_or_table(source, choices)
     as_map = bool(choices.poe.strip())
-    if choices.geometry == POINT and not as_map:
+    if choices.geometry == Geometry.POINT and not as_map:
         raise InvalidChoice("Loss curves are a table; give POE for a map of the losses.")
     if choices.aggregate_by_site:
         raise InvalidChoice(
@@ -68,8 +60,8 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
         )
     computed = [float(p) for p in source.oqparam.get("conditional_loss_poes") or ()]
     poes = any_poes(choices.poe, computed, source.risk_time)
-    by_kind = {file_kind(file): file for file in csv_files(source)}
-    files = {kind: by_kind[kind] for kind in matched_kinds(choices.kind, list(by_kind))}
+    by_kind = {file.kind: file for file in csv_files(source)}
+    files = {kind: by_kind[kind] for kind in choose_kinds(choices.kind, by_kind)}
     if as_map:
         return _loss_at_poes(source, choices, poes, files, list(by_kind))
     return _curve_table(source, choices, files)
@@ -86,42 +78,36 @@ def _curve_table(source: Source, choices: Choices, files: dict[str, CsvFile]) ->
             raise InvalidOutput(f"{file.member} has other columns than the rest.")
     loss_types = match_names(choices.loss_type, list(counts), "LOSS_TYPE", "loss type")
     rows = sum(counts[loss_type] for loss_type in loss_types)
-    unit = Units(source).of_all(loss_types)
-    time = source.risk_time
+    unit, time = loss_unit_of_all(source, loss_types), within(source.risk_time)
     columns = [_curve_column(name, unit, time) for name in header]
     several = len(files) > 1
     if several:
-        columns.insert(0, Column("kind", TEXT, "Statistic or realization"))
+        columns.insert(0, KIND)
     else:
         columns = [replace(c, kind=next(iter(files))) if c.quantity else c for c in columns]
     what = " and ".join(kind_label(kind).lower() for kind in files)
-    when = f", losses in {years(time)} year{'' if time == 1 else 's'}" if time else ""
-    provenance = source.provenance(choices)
-    provenance["members"] = [file.member for file in files.values()]
-    if time:
-        provenance["risk_investigation_time"] = time
     curves = _Curves(files, frozenset(loss_types), ids)
     return Table(
-        title=f"Loss curves of assets, {what}{when}",
+        title=f"Loss curves of assets, {what}{time and f', losses{time}'}",
         columns=tuple(columns),
         rows=rows,
         blocks=partial(_curve_blocks, curves, columns, several),
         notes=notes if rows else (*notes, empty_note(source)),
-        provenance=provenance,
+        provenance=risk_provenance(source, choices, [file.member for file in files.values()]),
     )
 
 
-def _curve_column(name: str, unit: str, time: float | None) -> Column:
-    when = f" in {years(time)} year{'' if time == 1 else 's'}" if time else ""
+def _curve_column(name: str, unit: str, time: str) -> Column:
+    plain = Column(name, quantity="loss curve")
     known = {
-        "asset_id": Column(name, TEXT, "Asset"),
-        "loss_type": Column(name, TEXT, "Loss type"),
-        "loss_value": Column(name, REAL, "Loss", unit, quantity="loss curve"),
-        LOSS_RATIO: Column(name, REAL, "Loss ratio", "fraction", quantity="loss curve"),
-        "poe": Column(name, REAL, f"Probability of exceedance{when}", quantity="loss curve"),
-        "return_period": Column(name, REAL, "Return period", "years", quantity="loss curve"),
+        "asset_id": USUAL["asset_id"],
+        "loss_type": USUAL["loss_type"],
+        "loss_value": replace(plain, label="Loss", unit=unit),
+        LOSS_RATIO: replace(plain, label="Loss ratio", unit="fraction"),
+        "poe": replace(plain, label=f"Probability of exceedance{time}"),
+        "return_period": replace(USUAL["return_period"], quantity="loss curve"),
     }
-    return known.get(name, Column(name, REAL, name.replace("_", " ").capitalize()))
+    return known.get(name, Column(name, label=name.replace("_", " ").capitalize()))
 
 
 def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None, tuple[str, ...]]:
@@ -144,12 +130,12 @@ def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None
 def _count(file: CsvFile, ids: frozenset[str] | None) -> Counter[str]:
     """Return how many rows of each loss type are of the assets; 0 for those that have none."""
     counts: Counter[str] = Counter()
-    for row in _rows(file):
+    for row in curve_rows(file):
         counts[row[1]] += ids is None or row[0] in ids
     return counts
 
 
-def _rows(file: CsvFile) -> Iterator[list[str]]:
+def curve_rows(file: CsvFile) -> Iterator[list[str]]:
     """Yield the rows of a file of curves, the first time with a look at its columns."""
     for row in file.read():
         if file.header[:3] != ("asset_id", "loss_type", "loss_value"):
@@ -160,16 +146,12 @@ def _rows(file: CsvFile) -> Iterator[list[str]]:
 
 
 def _curve_blocks(curves: _Curves, columns: Sequence[Column], several: bool) -> Iterator[Block]:
-    import numpy as np
-
     size = rows_per_block(len(columns))
+    types = [column.type for column in columns[several:]]
     for kind, file in curves.files.items():
-        rows = curves.rows(file)
-        while chunk := list(islice(rows, size)):
-            cells = list(zip(*chunk))
-            if several:
-                cells.insert(0, (kind,) * len(chunk))
-            yield Block(tuple(to_array(np, c.type, column) for c, column in zip(columns, cells)))
+        for arrays in file.blocks(range(len(types)), types, size, curves.rows(file)):
+            before = [np.full(len(arrays[0]), kind, dtype=object)] if several else []
+            yield Block((*before, *arrays))
 
 
 def _loss_at_poes(
@@ -180,15 +162,12 @@ def _loss_at_poes(
     names: Sequence[str],
 ) -> Table:
     """Return the loss at some PoEs: one row per asset, interpolated on its curve."""
-    import numpy as np
-
-    time = source.risk_time
     assets = read_assets(source)
     number = {asset: i for i, asset in enumerate(assets.cells("id").tolist())}
     found: dict[tuple[str, str, float], Array] = {}
     count = beyond = 0
     for kind, file in files.items():
-        for (asset, loss_type), rows in groupby(_rows(file), key=lambda row: (row[0], row[1])):
+        for (asset, loss_type), rows in groupby(curve_rows(file), key=lambda row: (row[0], row[1])):
             if asset not in number:
                 raise other_assets(source)
             if "poe" not in file.header:
@@ -205,11 +184,10 @@ def _loss_at_poes(
                 beyond += not inside
     known = list(dict.fromkeys(loss_type for _, loss_type, _ in found))
     chosen = match_names(choices.loss_type, known, "LOSS_TYPE", "loss type")
-    units = Units(source)
     columns, arrays = [], []
     for (kind, loss_type, poe), values in found.items():
         if loss_type in chosen:
-            column = map_column(f"{loss_type}~poe-{poe:g}", loss_type, poe, time, units)
+            column = map_column(source, f"{loss_type}~poe-{poe:g}", loss_type, poe)
             columns.append(of_kind(column, kind, list(files), names))
             arrays.append(values)
     if not columns:
@@ -222,7 +200,7 @@ def _loss_at_poes(
             f"{beyond:,} of {count:,} losses are beyond the end of the curve: there they are the "
             "last of it."
         )
-    usual = usual_map(columns, time)
+    usual = usual_map(columns, source.risk_time)
     table = asset_table(source, choices, assets, columns, arrays, usual, notes=notes)
     return chosen_assets(table, choices)
 
@@ -254,7 +232,7 @@ OUTPUTS = dict.fromkeys(
     ("loss_curves-stats", "loss_curves-rlzs"),
     OutputType(
         read=read_loss_curves,
-        geometry="table, point",
+        geometries=(Geometry.NONE, Geometry.POINT),
         choices=("KIND", "LOSS_TYPE", "POE", *CHOICES),
         about="Loss curve of each asset; with POE, a map of the loss at that probability.",
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ..assets.assets import check_point_or_table
 from ..assets.members import (
     Derived,
     Members,
+    Part,
     array_members,
     chosen_parts,
     csv_members,
@@ -15,12 +16,14 @@ from ..assets.members import (
     with_derived,
 )
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.words import average_loss, when
+from ..assets.words import average_loss
 from ..core.choices import Choices
+from ..core.kinds import realizations_of
 from ..core.output_type import OutputType
-from ..core.quantities import ANNUAL_RUN, holds_time, years
+from ..core.quantities import ANNUAL_RUN, holds_time
 from ..core.source import Source
-from ..core.table import REAL, Column, Table
+from ..core.table import Column, Geometry, Table
+from ..core.wording import duration, years
 
 
 def read_losses(source: Source, choices: Choices) -> Table:
@@ -32,10 +35,10 @@ def read_losses(source: Source, choices: Choices) -> Table:
     or the only realization, without sums of loss types and insured losses. Else in the five digits
     of the CSV export. Raises :class:`InvalidChoice` for what is not there.
     """
-    check_point_or_table(source, choices)
-    members = _loss_arrays(source) or csv_members(source)
+    members = _loss_arrays(source) or csv_members(source, "losses_by_asset does not hold all of it")
     parts = chosen_parts(source, choices, members, _loss_column)
-    return _per_year(chosen_assets(table_of(source, choices, parts), choices), source)
+    table = chosen_assets(table_of(source, choices, parts), choices)
+    return _per_year(source, choices, table, parts)
 
 
 def _loss_arrays(source: Source) -> Members:
@@ -45,16 +48,13 @@ def _loss_arrays(source: Source) -> Members:
     if not parameters or insured or parameters.get("total_losses"):
         return {}
     rlzs = source.output.type.endswith("-rlzs")
-    if rlzs and any(
-        output.type == "avg_losses-stats" for output in source.client.outputs(source.calculation.id)
-    ):
+    if rlzs and any(output.type == "avg_losses-stats" for output in source.outputs()):
         return {}  # the extract has the statistics only
     members = array_members(source, "losses_by_asset", "avg_losses")
-    single = [kind for kind in members if kind.startswith("rlz-")]
-    return members if single == (["rlz-0"] if rlzs else []) else {}
+    return members if realizations_of(members) == ([0] if rlzs else []) else {}
 
 
-def _per_year(table: Table, source: Source) -> Table:
+def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[Part]) -> Table:
     """Add the losses divided by the years of the events, where these are not one.
 
     That is exact for sums over events only. The average of classical_risk is the expected largest
@@ -68,30 +68,35 @@ def _per_year(table: Table, source: Source) -> Table:
         if not source.calculation.mode.startswith("classical"):
             return table
         note = (
-            f"The average loss over {years(time)} years is not {years(time)} times that of one "
-            f"year; {ANNUAL_RUN}."
+            f"The average loss over {duration(time)} is not {years(time)} times that of one year; "
+            f"{ANNUAL_RUN}."
         )
         return replace(table, notes=(*table.notes, note))
     found = []
-    for column in table.columns:
-        if column.quantity == "average loss" and not holds_time(column.unit):
-            label = column.label.replace(when(source), " per year")
-            label = f"{label}, derived: divided by {years(time)}"
-            column_per_year = replace(column, name=f"{column.name}-per-year", label=label)
-            found.append(Derived(column_per_year, (column.name,), lambda values: values / time))
+    for part in parts:
+        for name, column in part.values():
+            if not holds_time(column.unit):
+                annual = part.like(column, _loss_column(source, name, " per year"), choices)
+                annual = replace(
+                    annual,
+                    name=f"{column.name}-per-year",
+                    label=f"{annual.label}, derived: divided by {years(time)}",
+                    unit=column.unit,
+                )
+                found.append(Derived(annual, (column.name,), lambda values: values / time))
     return with_derived(table, found)
 
 
-def _loss_column(source: Source, name: str) -> Column:
-    label = average_loss(source, name)
-    return Column(name, REAL, label, additive=True, quantity="average loss", loss_type=name)
+def _loss_column(source: Source, name: str, time: str = "") -> Column:
+    label = average_loss(source, name, time)
+    return Column(name, label=label, additive=True, quantity="average loss", loss_type=name)
 
 
 OUTPUTS = dict.fromkeys(
     ("avg_losses-stats", "avg_losses-rlzs"),
     OutputType(
         read=read_losses,
-        geometry="point",
+        geometries=(Geometry.POINT,),
         choices=("KIND", "LOSS_TYPE", *CHOICES),
         about="Average loss of each asset, by loss type.",
     ),

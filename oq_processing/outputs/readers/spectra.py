@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ..core.choices import Choices, match_names
+from ..core.columns import IMT, KIND
+from ..core.kinds import name_of_kind
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
 from ..core.source import Source
-from ..core.table import REAL, TEXT, Column, Table
-from ..sites.site_table import LongFormat, refuse_many, site_table, title_of_all
-from .hazard_maps import (
-    Hazard,
-    chosen_poes,
-    end_notes,
-    fetch,
-    map_title,
-    motion_column,
-    named,
-    of_several,
-    read_hazard,
-    realization_notes,
-    styled_motion,
-)
+from ..core.table import Column, Table, refuse_many
+from ..sites.hazard import Hazard, fetch, read_hazard, realization_notes
+from ..sites.motion import end_notes, map_title, motion_column, of_several, usual_motion
+from ..sites.site_table import GEOMETRIES, LongFormat, site_table, title_of_all
 
-if TYPE_CHECKING:
-    from ..core.table import Array
+PERIOD = Column("period", label="Period", unit="s")
 
 
 def read_spectra(source: Source, choices: Choices) -> Table:
@@ -39,40 +30,38 @@ def read_spectra(source: Source, choices: Choices) -> Table:
     calculation does not have.
     """
     hazard = read_hazard(source)
-    poes = chosen_poes(source, choices, hazard)
+    poes = hazard.chosen_poes(source, choices)
     kinds = hazard.kinds(choices)
     periods = spectral_periods(source, hazard)
     imts = sorted(_chosen_imts(choices, hazard, periods), key=lambda imt: periods[imt])
-    refuse_many(
-        choices,
-        len(kinds) * len(imts) * len(poes),
-        f"{len(kinds)} statistics or realizations × {len(poes)} PoEs × {len(imts)} periods",
-        "KIND, IMT or POE",
-    )
+    if not choices.long_format:
+        what = f"{len(kinds)} statistics or realizations × {len(poes)} PoEs × {len(imts)} periods"
+        refuse_many(len(kinds) * len(imts) * len(poes), what, "KIND, IMT or POE", True)
     found = fetch(source, "hmaps", kinds, dict.fromkeys(imts, len(hazard.poes)))
     columns, arrays = [], []
     for kind in kinds:
         for poe, text in zip(poes, poe_names(poes)):
             for imt in imts:
-                name = named(kinds, kind, f"{text}~{imt}")
+                name = name_of_kind(f"{text}~{imt}", kind, kinds)
                 quantity = "uniform hazard spectrum"
                 columns.append(motion_column(hazard, name, quantity, kind, imt, poe))
                 arrays.append(found[kind, imt][:, hazard.poes.index(poe)])
-    styled = styled_motion(columns, choices.style_field, hazard.time)
     rows = LongFormat(
         title_of_all(source),
-        (
-            Column("kind", TEXT, "Statistic or realization"),
-            Column("poe", REAL, f"Probability of exceedance{hazard.within()}"),
-            Column("imt", TEXT, "Intensity measure type"),
-            Column("period", REAL, "Period", "s"),
-        ),
+        (KIND, Column("poe", label=hazard.poe_label), IMT, PERIOD),
         lambda column: (column.kind, column.poe, column.imt, periods[column.imt]),
         of_several(columns, "Spectral acceleration"),
     )
-    title = map_title(styled, hazard.time)
-    notes = (*realization_notes(hazard, columns), *end_notes(columns, arrays))
-    return site_table(source, choices, columns, arrays, styled, title, rows, notes=notes)
+    return site_table(
+        source,
+        choices,
+        columns,
+        arrays,
+        usual_motion(columns, hazard.time),
+        partial(map_title, time=hazard.time),
+        rows,
+        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
+    )
 
 
 def read_site_spectra(
@@ -85,8 +74,6 @@ def read_site_spectra(
     as :class:`Hazard` has them. Raises :class:`InvalidOutput` and :class:`InvalidChoice` as
     :func:`fetch` does.
     """
-    import numpy as np
-
     hazard = read_hazard(source)
     periods = spectral_periods(source, hazard)
     found = fetch(source, "hmaps", kinds, dict.fromkeys(periods, len(hazard.poes)), site_index)
@@ -137,7 +124,8 @@ def poe_names(poes: Sequence[float]) -> list[str]:
 OUTPUTS = {
     "uhs": OutputType(
         read=read_spectra,
-        geometry="point, cell",
+        geometries=GEOMETRIES,
+        long_format=True,
         choices=("KIND", "IMT", "POE"),
         about="Ground motion of each period with the same probability of exceedance, at each site.",
     )
