@@ -17,10 +17,10 @@ from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import NotAllowed, NotFound
 from oq_processing.engine.server import Credentials
+from oq_processing.outputs.assets.assets import read_assets
 from oq_processing.outputs.catalogue import find_output
 from oq_processing.outputs.core.source import Source
-from oq_processing.outputs.readers.exposure import read_assets
-from oq_processing.outputs.readers.losses import _number_of_events
+from oq_processing.outputs.readers.damage import _number_of_events
 
 # made by script/setup_everything
 ENGINE = Path(__file__).parents[2] / ".engines" / "restricted"
@@ -358,8 +358,8 @@ def test_what_a_simple_user_does_not_get(as_user, restricted, risk, tmp_path):
     with pytest.raises(NotAllowed) as error:
         read_assets(hers)
     assert str(error.value) == (
-        f"Calculation {risk} does not tell its assets to this user; Average Asset Losses "
-        "Statistics cannot be located. The server's administrator can raise the user's level."
+        f"You are not allowed to read the assets of calculation {risk}; Average Asset Losses "
+        "Statistics cannot be located. The server's administrator can raise your level."
     )
     # she may not ask for their number, but counts them
     assert _number_of_events(hers) == _number_of_events(his) == 72

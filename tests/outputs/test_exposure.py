@@ -119,7 +119,7 @@ def test_no_assets(exposure):
 
 
 def test_assets_that_cannot_be_read(exposure, asset_source):
-    with pytest.raises(InvalidOutput, match="does not tell its assets"):
+    with pytest.raises(InvalidOutput, match="does not report the assets of calculation 5"):
         exposure(what="nothing")
     with pytest.raises(InvalidOutput, match="have no lat"):
         exposure(fields={"id": ["a"], "lon": [1]}, tags={})
@@ -175,7 +175,7 @@ def test_edges_of_a_network_are_lines(exposure, rows_of):
     # an edge is no node, even if it is named as one
     assert list(block.wkb) == [line(0, 10, 1, 11), line(1, 11, 0, 10), b"", b""]
     assert table.notes == (
-        "2 of 4 edges have no line, because a node of theirs is missing: E3 (A, E1), E4 (C, A).",
+        "2 of 4 edges have no line, because one of their nodes is missing: E3 (A, E1), E4 (C, A).",
     )
     assert table.style.field == "taxonomy"
 
@@ -196,6 +196,6 @@ def test_edges_in_a_layer_of_their_own(exposure):
 
 
 def test_what_is_no_network_has_no_lines(exposure):
-    with pytest.raises(InvalidChoice, match="no network"):
+    with pytest.raises(InvalidChoice, match="are not a network"):
         exposure(Choices(geometry="line"))
     assert exposure(Choices(lines=True)).lines is None

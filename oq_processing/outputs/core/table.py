@@ -77,6 +77,7 @@ class Column:
     level: float | None = None
     loss_type: str = ""
     damage_state: str = ""
+    peril: str = ""
     lowest: float | None = None
     highest: float | None = None
     ends: Sequence[Sequence[Any]] = ()

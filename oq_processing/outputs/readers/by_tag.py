@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidChoice
+from ..assets.damage_states import loss_style
 from ..core.choices import Choices
 from ..core.csv_export import CsvFile, csv_files, scan
-from ..core.patterns import read_filter
+from ..core.patterns import matching, read_filter
 from ..core.source import Source
-from ..core.table import MAX_COLUMNS, Column, Style
-from ..core.wording import listed
-from .aggregates import (
-    CURVES,
-    RISK,
-    Taken,
-    Units,
-    describe,
-    provenance_of,
-    split_name,
-    state_of,
-    suffix,
-    summable,
-    tags_of,
-    take,
-    with_kind,
-)
-from .losses import loss_style
+from ..core.table import Column, Style, find_column, refuse_many
+from ..core.wording import listed, with_unit
+from .aggregate_columns import Values, split_name, totals_of
+from .aggregates import Taken, provenance_of, suffix, tags_of, take, with_kind
 
-BY_TAG = (*RISK, *CURVES, "avg_losses_by", "aggexp_tags")
+BY_TAG = (
+    "aggrisk",
+    "aggrisk-stats",
+    "aggcurves",
+    "aggcurves-stats",
+    "avg_losses_by",
+    "aggexp_tags",
+)
 """The output types that are divided by tags."""
 
 USUAL_PERIOD = 475  # years; the computed one nearest to it is drawn
@@ -81,17 +74,15 @@ def read_by_tag(source: Source, choices: Choices, tag: str) -> TagTable:
         columns, keys = _summed(taken, columns, keys, several)
         notes.append(f"Summed over {' and '.join(several)}; TAG_FILTER chooses of them.")
     values = _pivot(taken, rows, keys, name)
-    styled = _styled(columns, keys, choices.style_field)
-    provenance = provenance_of(source, choices, [file])
-    provenance["tag"] = name
+    styled = find_column(columns, choices.style_field) or _usual(columns, keys)
     return TagTable(
         name,
         tuple(columns),
         values,
         loss_style(styled, source),
-        f"{styled.label} by {name}{f' [{styled.unit}]' if styled.unit else ''}",
+        with_unit(f"{styled.label} by {name}", styled.unit),
         tuple(notes),
-        provenance,
+        {**provenance_of(source, choices, [file]), "tag": name},
     )
 
 
@@ -130,43 +121,36 @@ def _keys(taken: Taken) -> list[_Key]:
         for period in periods
         for i in taken.values
     ]
-    if len(keys) > MAX_COLUMNS:
-        raise InvalidChoice(
-            f"This would make {len(keys)} fields ({len(taken.kinds) or 1} statistics or "
-            f"realizations × {len(taken.loss_types)} loss types × {len(periods)} return periods); "
-            f"a layer takes {MAX_COLUMNS}. Choose fewer by KIND, LOSS_TYPE or RETURN_PERIOD."
-        )
+    what = (
+        f"{len(taken.kinds) or 1} statistics or realizations × {len(taken.loss_types)} loss types "
+        f"× {len(periods)} return periods"
+    )
+    refuse_many(len(keys), what, "KIND, LOSS_TYPE or RETURN_PERIOD")
     return keys
 
 
 def _columns(source: Source, taken: Taken, keys: Sequence[_Key]) -> list[Column]:
-    units = Units(source)
+    describe = totals_of(source).describe
     header = taken.file.header
-    ep_types = {split_name(header[i])[1] for i in taken.values}
+    ep_types = {split_name(header[i]).ep for i in taken.values}
     found = []
     for key in keys:
-        name = header[key.position]
-        column = describe(source, units, name, [key.loss_type] if key.loss_type else [])
+        loss_types = [key.loss_type] if key.loss_type else []
+        values = Values(source, header[key.position], loss_types, key.period)
         parts = [key.kind] if len(taken.kinds) > 1 else []
         if "loss_type" in header:
-            base, ep, ratio = split_name(name)
+            name = split_name(values.name)
             parts.append(key.loss_type)
-            if state := state_of(source, name):
-                parts.append(state)
-            elif base != "loss":
-                parts.append(base)
-            parts += [ep] if len(ep_types) > 1 else []
-            parts += ["ratio"] if ratio else []
+            if values.state or name.base != "loss":
+                parts.append(values.state or name.base)
+            parts += [name.ep] if len(ep_types) > 1 else []
+            parts += ["ratio"] if name.ratio else []
         else:
-            parts.append(name)
-        if key.period is not None:
-            parts.append(f"{key.period:g}y")
-            what, _, which = column.label.partition(" of the return period")
-            label = f"{key.period:g}-year {what[:1].lower()}{what[1:]}{which}"
-            column = replace(column, label=label)
+            parts.append(values.name)
+        parts += [] if key.period is None else [f"{key.period:g}y"]
+        column = describe(values)
         column = with_kind(column, taken, key.kind) if key.kind else column
-        additive = summable(column, key.kind)
-        found.append(replace(column, name="-".join(parts), additive=additive))
+        found.append(replace(column, name="-".join(parts)))
     return found
 
 
@@ -174,21 +158,19 @@ def _rows(taken: Taken, choices: Choices) -> tuple[list[list[str]], list[dict[st
     """Return the chosen rows, and the tags that they are of."""
     tags = {name: taken.file.header.index(name) for name in taken.tags}
     rows = list(taken.read())
-    for wanted in read_filter(choices.taxonomy, choices.tag_filter):
-        for name, patterns in wanted.items():
+    for tag_filter in read_filter(choices.taxonomy, choices.tag_filter):
+        for name, patterns in tag_filter.items():
             known = next((t for t in tags if t.lower() == name), None)
             if known is None:
                 raise InvalidChoice(
                     f"There is no tag “{name}” to choose by; there are: {listed(list(tags))}."
                 )
-            there = sorted({row[tags[known]] for row in rows})
-            regular = [
-                re.compile(".*".join(map(re.escape, p.split("*"))), re.DOTALL) for p in patterns
-            ]
-            allowed = {v for v in there if any(r.fullmatch(v) for r in regular)}
+            values = sorted({row[tags[known]] for row in rows})
+            meant, _ = matching(patterns, values)
+            allowed = {value for value, wanted in zip(values, meant.tolist()) if wanted}
             if not allowed:
                 raise InvalidChoice(
-                    f"Nothing has {known} “{', '.join(patterns)}”; there are: {listed(there)}."
+                    f"Nothing has {known} “{', '.join(patterns)}”; there are: {listed(values)}."
                 )
             rows = [row for row in rows if row[tags[known]] in allowed]
     combinations = [{name: row[i] for name, i in tags.items()} for row in rows]
@@ -219,7 +201,6 @@ def _pivot(
 ) -> dict[str, list[float | None]]:
     header = taken.file.header
     place = {name: header.index(name) for name in (tag, *_ROW_KEYS) if name in header}
-    kind_of = _kind_texts(taken)
     by_key: dict[tuple[str, str, float | None], list[tuple[int, int]]] = {}
     wide = "loss_type" not in header
     for i, key in enumerate(keys):
@@ -228,9 +209,8 @@ def _pivot(
     values: dict[str, list[float | None]] = {}
     for row in rows:
         cells = values.setdefault(row[place[tag]], [None] * len(keys))
-        kind = next((kind_of[row[place[n]]] for n in ("stat", "rlz_id") if n in place), None)
         row_key = (
-            taken.kinds[0] if kind is None and taken.kinds else kind or "",
+            _kind_of(taken, row, place),
             row[place["loss_type"]] if "loss_type" in place else "",
             float(row[place["return_period"]]) if "return_period" in place else None,
         )
@@ -244,18 +224,16 @@ def _pivot(
 _ROW_KEYS = ("loss_type", "stat", "rlz_id", "return_period")
 
 
-def _kind_texts(taken: Taken) -> dict[str, str]:
-    """Return the kind of each text in the column that tells it."""
-    found = {kind: kind for kind in taken.kinds}
-    found.update({kind[4:]: kind for kind in taken.kinds if kind.startswith("rlz-")})
-    return found
+def _kind_of(taken: Taken, row: Sequence[str], place: dict[str, int]) -> str:
+    if "stat" in place:
+        return row[place["stat"]]
+    if "rlz_id" in place:
+        return f"rlz-{int(row[place['rlz_id']])}"
+    return taken.kinds[0] if taken.kinds else ""
 
 
-def _styled(columns: Sequence[Column], keys: Sequence[_Key], wanted: str) -> Column:
-    for column in columns:
-        if wanted and column.name.lower() == wanted.strip().lower():
-            return column
-    # structural losses of the return period nearest to the usual one; of damage the last state
+def _usual(columns: Sequence[Column], keys: Sequence[_Key]) -> Column:
+    # structural losses at the return period nearest to the usual one; of damage the last state
     loss_types = [c.loss_type for c in columns]
     first = "structural" if "structural" in loss_types else loss_types[0]
     pairs = [(c, k) for c, k in zip(columns, keys) if c.loss_type == first]

@@ -10,28 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
-from ...engine.errors import InvalidChoice, InvalidOutput
+from ...engine.errors import InvalidOutput
+from ..assets.asset_table import drawn_by_default, points_or_table
+from ..assets.assets import Assets, about_columns, empty_note, read_assets
+from ..assets.network import TAGS_OF_ENDS, edges, with_lines
 from ..assets.selection import chosen_assets
 from ..core.choices import Choices
-from ..core.csv_export import CsvFile, csv_files, scan, to_array
+from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import Array
 from ..core.output_type import OutputType
 from ..core.palettes import PROBABILITY_RAMP, STANDARD_PROBABILITY
 from ..core.source import Source
-from ..core.table import LINE, NONE, POINT, REAL, TEXT, Block, Column, Style, Table, rows_per_block
+from ..core.table import Block, Column, ColumnType, Geometry, Style, Table, rows_per_block
 from ..core.wording import listed
 from . import general
-from .exposure import (
-    TAGS_OF_ENDS,
-    Assets,
-    about_columns,
-    edges,
-    empty_note,
-    read_assets,
-    with_lines,
-)
 
 _MEASURES = {
     "EL": "efficiency loss",
@@ -52,16 +45,10 @@ def read_nodes(source: Source, choices: Choices) -> Table:
     """Return what becomes of each node, as points; the edges of the network as lines apart.
 
     Values are shares (0: no loss, 1: all is lost) in the digits of the CSV export, mean over the
-    events. ``GEOMETRY=line`` gives the edges themselves. Nodes that are no assets have no place.
+    events. ``GEOMETRY=line`` gives the edges themselves. Nodes that are not assets have no place.
     """
-    if choices.geometry not in ("auto", POINT, LINE, NONE):
-        raise InvalidChoice(
-            f"{source.output.name} can be loaded with GEOMETRY auto, point, line or none."
-        )
-    if choices.long_format:
-        raise InvalidChoice(f"{source.output.name} cannot be loaded in LONG_FORMAT.")
     assets = read_assets(source)
-    if choices.geometry == LINE:
+    if choices.geometry == Geometry.LINE:
         return edges(source, choices, assets)
     [file] = csv_files(source)
     scan(file)
@@ -71,49 +58,43 @@ def read_nodes(source: Source, choices: Choices) -> Table:
     missing = [row[0] for row in file.read() if row[0] not in row_of]
     pairs = [p for p in about_columns(assets, "id") if p[1] not in TAGS_OF_ENDS]
     columns = [_measure(source, name) for name in file.header[1:]]
-    drawn = _drawn(columns, choices.style_field)
     notes = []
     if missing:
         notes.append(
-            f"{len(missing)} of {file.rows} nodes have no place, they are no assets: "
+            f"{len(missing)} of {file.rows} nodes have no place, they are not assets: "
             f"{listed(missing)}."
         )
     if not file.rows:
         notes.append(empty_note(source))
-    provenance = source.provenance(choices)
-    provenance["members"] = [file.member]
-    geometry = NONE if choices.geometry == NONE else POINT
-    fields = [field for _, field in pairs]
+    geometry = points_or_table(choices)
+    fields, points = [field for _, field in pairs], geometry == Geometry.POINT
     table = Table(
-        title=drawn.title,
+        title="",
         columns=(*(column for column, _ in pairs), *columns),
         rows=file.rows,
-        blocks=partial(_node_blocks, file, assets, fields, columns, row_of, geometry == POINT),
+        blocks=partial(_node_blocks, file, assets, fields, columns, row_of, points),
         geometry=geometry,
-        style=Style(drawn.name, "standard", STANDARD_PROBABILITY, PROBABILITY_RAMP),
         notes=tuple(notes),
-        provenance=provenance,
+        provenance=source.provenance(choices, [file.member], file.about),
     )
+    table = drawn_by_default(table, columns[0], columns, _style)
     return with_lines(source, choices, assets, chosen_assets(table, choices))
 
 
-def _drawn(columns: Sequence[Column], wanted: str) -> Column:
-    for column in columns:
-        if wanted and column.name.lower() == wanted.strip().lower():
-            return column
-    return columns[0]
+def _style(column: Column) -> Style:
+    return Style(column.name, "standard", STANDARD_PROBABILITY, PROBABILITY_RAMP)
 
 
 def _measure(source: Source, name: str) -> Column:
     words = _MEASURES.get(name)
     if words is None:
-        return Column(name, REAL, name)
+        return Column(name, label=name)
     mode = source.calculation.mode
     if mode == "event_based_damage":
         label = f"Average annual {words}"
     else:
         label = f"Mean {words}{' given the event' if mode.startswith('scenario') else ''}"
-    return Column(name, REAL, label, quantity="connectivity")
+    return Column(name, label=label, quantity="connectivity")
 
 
 def _node_blocks(
@@ -127,24 +108,22 @@ def _node_blocks(
     import numpy as np
 
     size = rows_per_block(len(fields) + len(columns))
-    rows = file.read()
-    while chunk := list(islice(rows, size)):
-        place = np.array([row_of.get(row[0], -1) for row in chunk])
+    types = [ColumnType.TEXT, *(column.type for column in columns)]
+    for ids, *measured in file.blocks(range(len(types)), types, size):
+        place = np.array([row_of.get(node, -1) for node in ids.tolist()])
         known = place >= 0
         picked = Assets(assets.array[place[known]], assets.tags)
-        values: list[Array] = [to_array(TEXT, tuple(row[0] for row in chunk))]
+        about: list[Array] = []
         for field in fields[1:]:
             cells = picked.cells(field)
             missing = None if cells.dtype == object else np.nan
-            values.append(np.full(len(chunk), missing, dtype=cells.dtype))
-            values[-1][known] = cells
-        for i, column in enumerate(columns, 1):
-            values.append(to_array(column.type, tuple(row[i] for row in chunk)))
+            about.append(np.full(len(ids), missing, dtype=cells.dtype))
+            about[-1][known] = cells
         xy = None
         if points:
-            xy = np.full((len(chunk), 2), np.nan)
+            xy = np.full((len(ids), 2), np.nan)
             xy[known] = picked.xy()
-        yield Block(tuple(values), xy)
+        yield Block((ids, *about, *measured), xy)
 
 
 def read_tables(source: Source, choices: Choices) -> Table:
@@ -168,7 +147,7 @@ OUTPUTS = {
         ("infra-node_el", "infra-taz_cl", "infra-dem_cl"),
         OutputType(
             read=read_nodes,
-            geometries=(POINT, LINE),
+            geometries=(Geometry.POINT, Geometry.LINE),
             choices=("TAXONOMY", "TAG_FILTER"),
             about="Connectivity or efficiency that nodes of a network lose; its edges as lines.",
         ),
@@ -183,7 +162,7 @@ OUTPUTS = {
         ),
         OutputType(
             read=read_tables,
-            geometries=(NONE,),
+            geometries=(Geometry.NONE,),
             choices=("MEMBER",),
             about="Connectivity or efficiency that a whole network loses, by event or as the mean.",
         ),

@@ -1,0 +1,354 @@
+"""What the columns of totals mean: one entry of ``TOTALS`` for each type of output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+from ..assets.damage_states import damage_column, damage_states
+from ..assets.units import loss_unit, loss_unit_of_all, of_people
+from ..assets.words import average_loss, of_what, when
+from ..core.quantities import PEOPLE
+from ..core.source import Source
+from ..core.table import Column
+from ..core.wording import capital, duration, loss_words
+
+EP_TYPES = {
+    "ep": "exceedance probability (EP)",
+    "aep": "aggregate exceedance probability (AEP)",
+    "oep": "occurrence exceedance probability (OEP)",
+}
+"""What the engine calls the types of exceedance probability, and what they mean."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column of values in a CSV, and what all its rows are of.
+
+    ``loss_types`` are those of the rows, [] where they have none; ``period`` is the return period
+    in years that all of them have, None where they have several or none.
+    """
+
+    source: Source
+    name: str
+    loss_types: Sequence[str]
+    period: float | None = None
+
+    @property
+    def loss_type(self) -> str:
+        """The loss type of all rows, "" where they have several or none."""
+        return self.loss_types[0] if len(self.loss_types) == 1 else ""
+
+    @property
+    def state(self) -> str:
+        """The damage state (``dmg_2`` or its name), "" if the column holds something else.
+
+        States are counted from no damage, in the order of the limit states.
+        """
+        states = damage_states(self.source)
+        if match := re.fullmatch(r"dmg_(\d+)", self.name):
+            number = int(match[1])
+            return states[number] if number < len(states) else self.name
+        return self.name if self.name in states and len(states) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Name:
+    """What the name of a column says: ``pla_loss_oep_ratio`` is ``pla_loss``, ``oep``, a ratio.
+
+    ``loss_value`` and ``loss`` are ``loss``, ``ep``.
+    """
+
+    base: str
+    ep: str = "ep"
+    ratio: bool = False
+
+    @property
+    def amplified(self) -> bool:
+        """Whether it is of losses after the event's surge of prices (post-loss amplification)."""
+        return self.base.startswith("pla_")
+
+    @property
+    def what(self) -> str:
+        """The quantity, amplified or not."""
+        return self.base.removeprefix("pla_")
+
+    @property
+    def words(self) -> str:
+        """The quantity as people write it."""
+        return "loss" if self.what in ("loss", "losses") else self.what.replace("_", " ")
+
+
+def split_name(name: str) -> Name:
+    """Return what the name of a column of losses says."""
+    match = re.fullmatch(r"(.+?)(?:_(aep|oep))?(?:_(value|ratio))?", name)
+    if match is None:
+        return Name(name)
+    return Name(match[1], match[2] or "ep", match[3] == "ratio")
+
+
+def _state(values: Values, time: str, what: str = "Expected number") -> Column:
+    return damage_column(values.name, values.state, values.loss_type, time=time, what=what)
+
+
+def _value(values: Values, name: Name, label: str, quantity: str, additive: bool) -> Column:
+    """Return the column of a loss or consequence, or of its ratio to what is exposed."""
+    label += ", amplified" if name.amplified else ""
+    unit = loss_unit_of_all(values.source, values.loss_types) if name.words == "loss" else ""
+    if name.ratio:
+        label, unit = f"{label}, share of the exposure", "fraction"
+        additive, quantity = False, "loss ratio"
+    elif name.what in PEOPLE:
+        unit = "people"
+    of = values.loss_type
+    return Column(
+        values.name, label=label, unit=unit, additive=additive, quantity=quantity, loss_type=of
+    )
+
+
+def _risk(values: Values) -> Column:
+    time = when(values.source)
+    if values.state:
+        return _state(values, time)
+    name = split_name(values.name)
+    if name.what == "loss":
+        label, quantity = average_loss(values.source, values.loss_type), "average loss"
+    else:
+        quantity = name.what
+        label = f"Expected {quantity.replace('_', ' ')}{of_what(values.loss_type)}{time}"
+    return _value(values, name, label, quantity, additive=True)
+
+
+def _at_period(values: Values, what: str, ep: str) -> str:
+    """Return what is called with its return period, or with the one of each row."""
+    period = "" if values.period is None else f"{values.period:g}-year "
+    return f"{capital(what)} at the {period}return period, {EP_TYPES[ep]}"
+
+
+def _curve(values: Values) -> Column:
+    name = split_name(values.name)
+    label = _at_period(values, f"{loss_words(values.loss_type)} {name.words}", name.ep)
+    return _value(values, name, label, "loss curve", additive=False)
+
+
+def _event(values: Values) -> Column:
+    if values.state:
+        return _state(values, " in the event", "Number")
+    name = Name(values.name)
+    label = f"{capital(f'{loss_words(values.loss_type)} {name.words}')} in the event"
+    return _value(values, name, label, "event loss", additive=False)
+
+
+def _source_loss(values: Values) -> Column:
+    parameters = values.source.oqparam
+    label = f"{capital(f'{loss_words(values.loss_type)} loss')}, sum over all events"
+    if time := parameters.get("investigation_time"):
+        total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
+        label += f" of {duration(total)}"
+    unit = loss_unit_of_all(values.source, values.loss_types)
+    of = values.loss_type
+    return Column(values.name, label=label, unit=unit, quantity="source loss", loss_type=of)
+
+
+def _average(values: Values) -> Column:
+    name, label = values.name, average_loss(values.source, values.name)
+    unit = loss_unit(values.source, name)
+    return Column(
+        name, label=label, unit=unit, additive=True, quantity="average loss", loss_type=name
+    )
+
+
+def _exposure(values: Values) -> Column:
+    name, unit = values.name, loss_unit(values.source, values.name)
+    if name == "number":
+        return Column(
+            name, label="Number of buildings", unit=unit, additive=True, quantity="exposure"
+        )
+    what = loss_words(name)
+    label = capital(what) if unit == "people" or name == "area" else f"Value, {what}"
+    return Column(name, label=label, unit=unit, additive=True, quantity="exposure", loss_type=name)
+
+
+def _of_perils(values: Values) -> Column:
+    """Describe a column of all perils; those without a loss type have the engine's own name."""
+    name = values.name
+    what, _, loss_type = name.partition("-")
+    words = loss_words(loss_type)
+    if not loss_type:
+        label, unit = capital(loss_words(name)), "people" if of_people(name) else ""
+        return Column(name, label=label, unit=unit, quantity="risk", loss_type=name)
+    if what == "loss":
+        label, unit = capital(f"{words} loss"), loss_unit(values.source, loss_type)
+        return Column(name, label=label, unit=unit, quantity="loss", loss_type=loss_type)
+    if what in damage_states(values.source):
+        return damage_column(name, what, loss_type)
+    label = capital(f"{what.replace('_', ' ')}, {words}")
+    return Column(name, label=label, quantity=what, loss_type=loss_type)
+
+
+def _reinsured(values: Values, name: Name) -> tuple[str, str]:
+    """Return what was ceded or kept, and its unit."""
+    parameters = values.source.oqparam
+    loss_types = parameters.get("reinsurance_file") or [parameters.get("total_losses") or ""]
+    unit = loss_unit_of_all(values.source, [str(loss_type) for loss_type in loss_types])
+    base = name.what
+    if base.startswith(("overspill_", "over_")):
+        return f"overspill of {base.partition('_')[2]}", unit
+    return base if base in ("claim", "retention") else f"cession to {base}", unit
+
+
+def _reinsurance(values: Values, name: Name, label: str, unit: str, average: bool) -> Column:
+    label += ", amplified" if name.amplified else ""
+    return Column(values.name, label=label, unit=unit, additive=average, quantity="reinsurance")
+
+
+def _reinsurance_average(values: Values) -> Column:
+    name, time = Name(values.name), values.source.risk_time
+    what, unit = _reinsured(values, name)
+    label = f"Average annual {what}" if time == 1 else f"Average {what}{when(values.source)}"
+    return _reinsurance(values, name, label, unit, average=True)
+
+
+def _reinsurance_event(values: Values) -> Column:
+    name = Name(values.name)
+    what, unit = _reinsured(values, name)
+    return _reinsurance(values, name, f"{capital(what)} in the event", unit, average=False)
+
+
+def _reinsurance_curve(values: Values) -> Column:
+    name = split_name(values.name)
+    what, unit = _reinsured(values, name)
+    return _reinsurance(values, name, _at_period(values, what, name.ep), unit, average=False)
+
+
+# --- what tells files and rows apart
+
+
+def _tags_in_name(_: Source, suffix: str, header: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns whose names, joined, are what the name of the file ends with.
+
+    Tags may hold hyphens: a run of columns is compared with the name, nothing is split.
+    """
+    for i in range(len(header)):
+        for j in range(i + 1, len(header) + 1):
+            if "-".join(header[i:j]) == suffix:
+                return header[i:j]
+    return ()
+
+
+def _tags_asked(source: Source, _: str, header: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of ``aggregate_by``, and those of the areas that the engine has added."""
+    asked = {tag for tags in source.oqparam.get("aggregate_by") or () for tag in tags}
+    return tuple(n for n in header if n in asked or re.fullmatch(r"(ID|NAME)(_\d+)?", n))
+
+
+def _no_tags(*_: object) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A type of totals: what its columns of values mean, and what tells files and rows apart.
+
+    ``choices`` are those of the values; ``tags`` finds the columns of tags by source, end of the
+    file's name and header; ``wide`` returns the loss type of a column where each has its own, ""
+    where rows have it; ``kind`` is the statistic or realization where no column says it, "" where
+    there is none; ``prefix`` is how names of files begin that do not begin with the type;
+    ``by_loss_type``: each file holds a loss type, which its name ends with; ``filters``: rows are
+    chosen by TAXONOMY and TAG_FILTER.
+    """
+
+    describe: Callable[[Values], Column]
+    choices: str
+    about: str
+    tags: Callable[[Source, str, tuple[str, ...]], tuple[str, ...]] = _tags_in_name
+    wide: Callable[[str], str] = lambda _: ""
+    kind: str = ""
+    prefix: str = ""
+    by_loss_type: bool = False
+    filters: bool = False
+
+
+_RISK = Totals(
+    _risk,
+    "KIND LOSS_TYPE",
+    "Average losses or damage of all assets, and by tag.",
+    kind="rlz-0",
+    filters=True,
+)
+_CURVES = Totals(
+    _curve,
+    "KIND LOSS_TYPE RETURN_PERIOD EP_TYPE",
+    "Losses of all assets by return period, and by tag.",
+    kind="rlz-0",
+    filters=True,
+)
+
+TOTALS = {
+    "aggrisk": _RISK,
+    "aggcurves": _CURVES,
+    "avg_losses_by": Totals(
+        _average,
+        "LOSS_TYPE",
+        "Mean losses by tag.",
+        wide=lambda name: name,
+        kind="mean",
+        prefix="avg_losses_by_-",
+        filters=True,
+    ),
+    "agg_risk": Totals(
+        _of_perils,
+        "LOSS_TYPE",
+        "Losses and damage of all assets by peril.",
+        wide=lambda name: name.partition("-")[2] or name,
+    ),
+    "risk_by_event": Totals(_event, "LOSS_TYPE", "Losses or damage of all assets in each event."),
+    "src_loss_table": Totals(
+        _source_loss,
+        "LOSS_TYPE",
+        "Losses by source.",
+        tags=_no_tags,
+        prefix="src_loss_",
+        by_loss_type=True,
+    ),
+    "reinsurance-avg_policy": Totals(
+        _reinsurance_average, "KIND", "Average retention, claim and treaties of each policy."
+    ),
+    "reinsurance-avg_portfolio": Totals(
+        _reinsurance_average, "KIND", "Average retention, claim and treaties."
+    ),
+    "reinsurance-risk_by_event": Totals(
+        _reinsurance_event, "", "Retention, claim and treaties in each event."
+    ),
+    "reinsurance-aggcurves": Totals(
+        _reinsurance_curve,
+        "KIND RETURN_PERIOD EP_TYPE",
+        "Retention, claim and treaties by return period.",
+    ),
+    "aggexp_tags": Totals(
+        _exposure,
+        "LOSS_TYPE",
+        "Values of the exposure by tag.",
+        wide=lambda name: name,
+        prefix="aggexp-",
+        filters=True,
+    ),
+    "mmi_tags": Totals(
+        _exposure,
+        "LOSS_TYPE",
+        "Values of the exposure by tag and macroseismic intensity.",
+        tags=_tags_asked,
+        wide=lambda name: name,
+        filters=True,
+    ),
+    "aggrisk-stats": _RISK,
+    "aggcurves-stats": _CURVES,
+}
+"""By type of output."""
+
+
+def totals_of(source: Source) -> Totals:
+    """Return what is particular to the output."""
+    return TOTALS[source.output.type]
