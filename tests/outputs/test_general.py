@@ -339,7 +339,7 @@ def test_the_log_says_which_extract_and_why_a_csv(fake_source, hazard_source, si
     caplog.clear()
     read(fake_source(b"a\r\n1\r\n"), Choices())
     said = [record.getMessage() for record in caplog.records]
-    assert "values: by the CSV export, as no extract holds it" in said
+    assert "values: by the CSV export, as no extract is read for it" in said
     assert "calculation 5: values as csv" in said
 
 

@@ -5,10 +5,8 @@ from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import INTEGER, POINT, POLYGON, TEXT, Column
-from oq_processing.outputs.readers.hazard_maps import (
-    map_title,
-    read_map_statistics,
-)
+from oq_processing.outputs.readers.hazard_maps import read_map_statistics
+from oq_processing.outputs.sites.motion import map_title
 
 # limits of the classes that make maps comparable, in g
 LIMITS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)

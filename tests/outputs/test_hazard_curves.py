@@ -112,7 +112,7 @@ def test_told_of_a_real_curve(source_of, area_source):
     assert level == pytest.approx(0.1031988, abs=5e-8)
     assert table.style.field == "PGA-0.1031988"
     assert table.title == "Mean probability of exceeding PGA 0.1032 g in 50 years"
-    assert column.title == "Mean exceedance of PGA 0.1032 g in 50 years [probability]"
+    assert column.title == "Mean probability of exceeding PGA 0.1032 g in 50 years [probability]"
 
 
 def test_statistics_and_realizations_equal_the_csv(
@@ -213,7 +213,7 @@ def test_what_columns_mean(curves):
         "name": "mean-PGA-0.1200000",
         "type": REAL,
         "additive": False,
-        "label": "Mean exceedance of PGA 0.12 g in 50 years",
+        "label": "Mean probability of exceeding PGA 0.12 g in 50 years",
         "unit": "probability",
         "quantity": "hazard curve",
         "kind": "mean",
@@ -222,10 +222,10 @@ def test_what_columns_mean(curves):
     }
     labels = {c.kind: c.label for c in table.columns if c.name.endswith("MMI-7.00000e+00")}
     assert labels == {
-        "mean": "Mean exceedance of MMI 7 in 50 years",
-        "std": "Standard deviation of the exceedance of MMI 7 in 50 years",
-        "quantile-0.5": "Median exceedance of MMI 7 in 50 years",
-        "rlz-1": "Exceedance of MMI 7 in 50 years, realization 1 (A~b2, weight 0.1)",
+        "mean": "Mean probability of exceeding MMI 7 in 50 years",
+        "std": "Standard deviation of the probability of exceeding MMI 7 in 50 years",
+        "quantile-0.5": "Median probability of exceeding MMI 7 in 50 years",
+        "rlz-1": "Probability of exceeding MMI 7 in 50 years, realization 1 (A~b2, weight 0.1)",
     }
     assert table.notes == ("Realization 1 (A~b2, weight 0.1).",)
 

@@ -143,6 +143,15 @@ def test_large_magnitudes_are_on_top_of_regions_with_their_own_colours(rupture_s
     assert (style.field, style.order_by, style.categories) == ("mag", "mag", ())
 
 
+def test_vertical_faults_are_drawn_by_the_same_field(rupture_source):
+    source = rupture_source([rupture(1), rupture(2)], [DIPPING, VERTICAL])
+    table = read(source, lines=True, style_field="MAG")
+    assert table.style == table.lines.style
+    assert (table.lines.style.field, table.lines.style.ramp) == ("mag", "Plasma")
+    with pytest.raises(InvalidChoice, match="There is no field “size” to style; there are: rup_id"):
+        read(source, lines=True, style_field="size")
+
+
 def test_a_vertical_fault_is_a_thin_polygon(shapes_of):
     dipping, thin = shapes_of(DIPPING, VERTICAL)
     assert len(dipping) == 5

@@ -65,6 +65,14 @@ def test_a_run_asks_for_each_thing_once(counted, output, requests):
     assert len(asked) == requests
 
 
+def test_realizations_that_are_not_there_are_asked_for_once(counted):
+    source, asked = counted
+    del source.client.extracts[5, "realizations"]
+    source = replace(source, output=replace(source.output, type="uhs"))
+    assert plots.read(source, Choices(), Place(site_id="1")).series
+    assert asked.count((5, "realizations")) == 1
+
+
 def test_what_was_fetched_serves_other_outputs_of_the_calculation(counted):
     source, asked = counted
     catalogue.read(source, Choices())

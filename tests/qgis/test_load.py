@@ -301,7 +301,7 @@ LISTED = "fullreport (Full Report), hcurves (Hazard Curves), hmaps (Hazard Maps)
             {"GEOMETRY": "blob"},
             "GEOMETRY may be auto, point, polygon, line, cell, none; not “blob”",
         ),
-        ({"GEOMETRY": "line"}, "GEOMETRY may be auto, point, cell or none"),
+        ({"GEOMETRY": "line"}, "can be loaded with GEOMETRY auto, point, cell or none"),
         (
             {"CLASSIFICATION": "nice"},
             "CLASSIFICATION may be standard, logarithmic, equal-interval, quantile, jenks, pretty",

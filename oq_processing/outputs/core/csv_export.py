@@ -106,7 +106,7 @@ class CsvFile:
             yield chunk
 
 
-def csv_files(source: Source, why: str = "no extract holds it") -> list[CsvFile]:
+def csv_files(source: Source, why: str = "no extract is read for it") -> list[CsvFile]:
     """Fetch the CSV export and return its files, sorted by name; nothing is read yet.
 
     ``why`` not something faster or more exact, for the log.

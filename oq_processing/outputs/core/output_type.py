@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
@@ -42,8 +43,11 @@ class OutputType:
         words = [word for word in self.geometries if word != Geometry.NONE]
         also = [Geometry.POLYGON] if CELL in words else []
         if choices.geometry not in ("auto", *words, *also, Geometry.NONE):
-            raise InvalidChoice(
-                f"{title} can be loaded with GEOMETRY {', '.join(['auto', *words])} or none."
-            )
+            raise InvalidChoice(other_geometry(title, words))
         if choices.long_format and not self.long_format:
             raise InvalidChoice(f"{title} cannot be loaded in LONG_FORMAT.")
+
+
+def other_geometry(title: str, words: Iterable[str]) -> str:
+    """Return the sentence for a GEOMETRY that is not one of ``words``."""
+    return f"{title} can be loaded with GEOMETRY {', '.join(['auto', *words])} or none."

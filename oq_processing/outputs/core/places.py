@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import Union
 
 from ...engine.errors import InvalidChoice
 from . import wkt
 from .choices import Choices
+from .csv_export import CsvFile
+from .output_type import other_geometry
 from .table import Column, ColumnType, Geometry
-
-if TYPE_CHECKING:
-    from .csv_export import CsvFile
 
 COORDINATES = (("lon", "lat"), ("longitude", "latitude"), ("centroid_lon", "centroid_lat"))
 """Names of columns with longitude and latitude."""
@@ -76,7 +75,7 @@ def place_of(
         return possible.get(choices.geometry)
     if not possible:
         raise InvalidChoice(f"{title} has no coordinates; use GEOMETRY=none.")
-    raise InvalidChoice(f"{title} can be loaded with GEOMETRY auto, {', '.join(possible)} or none.")
+    raise InvalidChoice(other_geometry(title, possible))
 
 
 def shape_notes(

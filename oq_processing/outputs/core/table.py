@@ -229,6 +229,9 @@ class Table:
         """
         if not wanted:
             return self
+        if self.lines:
+            polygons = replace(self, lines=None).drawn_by(wanted)
+            return replace(polygons, lines=self.lines.drawn_by(wanted))
         column = find_column(self.columns, wanted)
         if column is None:
             raise InvalidChoice(
@@ -258,16 +261,17 @@ def common_unit(columns: Sequence[Column]) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
-def refuse_many(count: int, what: str, parameters: str, long_format: bool = False) -> None:
+def refuse_many(count: int, what: str, parameters: str, long_format: bool | None = None) -> None:
     """Raise :class:`InvalidChoice` for more fields than a layer takes.
 
     ``what`` says how many of what they are, ``parameters`` by which there are fewer;
-    ``long_format``: whether LONG_FORMAT makes rows of them.
+    ``long_format``: whether LONG_FORMAT, which makes rows of them, was chosen; None: it cannot be.
     """
-    if count > MAX_COLUMNS:
+    if count > MAX_COLUMNS and not long_format:
+        hint = "" if long_format is None else ", or use LONG_FORMAT"
         raise InvalidChoice(
             f"This would make {count} fields ({what}); a layer takes {MAX_COLUMNS}. "
-            f"Choose fewer by {parameters}{', or use LONG_FORMAT' if long_format else ''}."
+            f"Choose fewer by {parameters}{hint}."
         )
 
 

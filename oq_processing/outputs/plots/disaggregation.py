@@ -18,14 +18,11 @@ from ..readers.disaggregation import columns_of
 from ..readers.disaggregation_bins import (
     DIMENSIONS,
     Bins,
-    about_sites,
     by_of,
     chosen_bins,
-    chosen_members,
     condition_of,
-    member_files,
     of_kinds,
-    read_bins,
+    read_members,
 )
 from ..readers.disaggregation_facts import facts_of, fixed_text, kind_text, title
 from ..sites.collection import Sites
@@ -41,10 +38,7 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     Mag_Dist); more than two dimensions need TAG_FILTER, which chooses bins of a third. No IMT is
     PGA, no POE the one nearest to 475 years. Raises :class:`InvalidChoice`.
     """
-    every = member_files(source)
-    files = chosen_members(every, choices.member)
-    custom, vs30 = about_sites(source)
-    read = {file.member: read_bins(file, custom) for file in files}
+    every, read = read_members(source, choices.member)
     site_bins, note = _at_site([*read.values()], place)
     notes = [note] if note else []
     [bins] = of_kinds([site_bins], choices.kind)
@@ -73,7 +67,7 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     columns, arrays = columns_of([bins])
     whole_title = f"{title(bins)}{only}{single}"
     table = Table(whole_title, tuple(columns), len(arrays[0]), lambda: blocks_of(arrays))
-    condition = condition_of(source, [bins], vs30)
+    condition = condition_of(source, [bins])
     words = [capital(facts[0].finding)] if len(facts) == 1 else []
     return Plot(
         title=whole_title,

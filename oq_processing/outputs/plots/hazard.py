@@ -10,7 +10,7 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, KIND
-from ..core.kinds import kind_label
+from ..core.kinds import kind_label, realizations_of
 from ..core.lazy import np
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
@@ -48,35 +48,21 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
         )
     unit = units.pop()
     site = _find(source, place, "hcurves", imts[0])
-    condition = _condition(source, site)
     curves = read_site_curves(source, kinds, imts, site.row)
     series, rows = [], []
     for imt in imts:
         for kind in kinds:
             levels, poes = (tuple(map(float, values)) for values in curves[kind, imt])
             series.append(Series(levels, poes, kind, imt if len(imts) > 1 else ""))
-            rows += [(*_cells(site), kind, imt, x, y) for x, y in zip(levels, poes)]
+            rows += [(kind, imt, x, y) for x, y in zip(levels, poes)]
     one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
     title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
-    poe = hazard.poe_label
-    columns = [
-        *site_columns(bool(site.custom_id)),
-        KIND,
-        IMT,
-        replace(IML, unit=unit),
-        Column("poe", label=poe, quantity="hazard curve"),
-    ]
-    return Plot(
-        title=title,
-        subtitle=subtitle(source, condition),
-        condition=condition,
-        x=Axis(imts[0] if len(imts) == 1 else "Intensity measure level", unit, log=True),
-        y=Axis(poe, log=True),
-        table=small_table(title, columns, rows),
-        series=tuple(series),
-        notes=(*notes, *([site.note] if site.note else [])),
-    )
+    poe = replace(hazard.poe_column, quantity="hazard curve")
+    columns = [KIND, IMT, replace(IML, unit=unit), poe]
+    label = imts[0] if len(imts) == 1 else IML.label
+    axes = Axis(label, unit, log=True), Axis(poe.label, log=True)
+    return _plot(source, site, title, columns, rows, series, axes, notes)
 
 
 def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
@@ -94,7 +80,6 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         notes.append(f"Plotted: {_level(poes[0], time)}; others by POE.")
     periods = spectral_periods(source, hazard)
     site = _find(source, place, "hmaps", next(iter(periods)))
-    condition = _condition(source, site)
     spectra = read_site_spectra(source, kinds, poes, site.row)
     series, rows = [], []
     quantity = "uniform hazard spectrum"
@@ -104,7 +89,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
             x, y = (tuple(map(float, values)) for values in spectra[kind, poe])
             level = _level(poe, time) if len(poes) > 1 else ""
             series.append(_spectrum(Series(x, y, kind, level), motions))
-            rows += [(*_cells(site), kind, poe, *cells) for cells in zip(periods, x, y)]
+            rows += [(kind, poe, *cells) for cells in zip(periods, x, y)]
     notes += _end_notes(series, motions)
     one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
     what = f"{one}uniform hazard {'spectrum' if len(series) == 1 else 'spectra'}"
@@ -113,21 +98,34 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         what = f"{years(return_period(poes[0], time))}-year {what}"
     of = f" ({chance(poes[0], time)})" if len(poes) == 1 else ""
     title = f"{capital(what)}{of}, {site.text}"
-    columns = [
-        *site_columns(bool(site.custom_id)),
-        KIND,
-        Column("poe", label=hazard.poe_label),
-        IMT,
-        PERIOD,
-        of_several(motions, "Spectral acceleration"),
-    ]
+    value = of_several(motions, "Spectral acceleration")
+    columns = [KIND, hazard.poe_column, IMT, PERIOD, value]
+    axes = Axis(PERIOD.label, PERIOD.unit), Axis(value.label, "g")
+    return _plot(source, site, title, columns, rows, series, axes, notes)
+
+
+def _plot(
+    source: Source,
+    site: Site,
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[tuple[Any, ...]],
+    series: Sequence[Series],
+    axes: tuple[Axis, Axis],
+    notes: Sequence[str],
+) -> Plot:
+    """Return a figure of one site; its numbers are ``rows``, with ``columns`` beside the site's."""
+    condition = site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
+    custom = (site.custom_id,) if site.custom_id else ()
+    about = (site.site_id, *custom, site.lon, site.lat)
+    every = [*site_columns(bool(custom)), *columns]
     return Plot(
         title=title,
         subtitle=subtitle(source, condition),
         condition=condition,
-        x=Axis("Period", "s"),
-        y=Axis("Spectral acceleration", "g"),
-        table=small_table(title, columns, rows),
+        x=axes[0],
+        y=axes[1],
+        table=small_table(title, every, [(*about, *row) for row in rows]),
         series=tuple(series),
         notes=(*notes, *([site.note] if site.note else [])),
     )
@@ -164,8 +162,8 @@ def _level(poe: float, time: float | None) -> str:
 def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
     """Return the chosen kinds; beside several realizations the engine's own mean."""
     kinds = hazard.kinds(choices)
-    single = sum(kind.startswith("rlz-") for kind in kinds)
-    if single > 1 and "mean" in hazard.statistics and "mean" not in kinds:
+    several = len(realizations_of(kinds)) > 1
+    if several and "mean" in hazard.statistics and "mean" not in kinds:
         return ["mean", *kinds]
     return kinds
 
@@ -173,10 +171,6 @@ def _kinds(hazard: Hazard, choices: Choices) -> list[str]:
 def _find(source: Source, place: Place, what: str, imt: str) -> Site:
     spacing = source.oqparam.get("region_grid_spacing")
     return find_site(_sites(source, what, imt), place, float(spacing) if spacing else None)
-
-
-def _condition(source: Source, site: Site) -> str:
-    return site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
 
 
 def _sites(source: Source, what: str, imt: str) -> Sites:
@@ -198,11 +192,6 @@ def _sites(source: Source, what: str, imt: str) -> Sites:
     kind = hazard.statistics[0] if hazard.statistics else f"rlz-{min(hazard.realizations)}"
     count = len(hazard.levels[imt]) if what == "hcurves" else len(hazard.poes)
     return read_sites(source, len(fetch(source, what, [kind], {imt: count})[kind, imt]))
-
-
-def _cells(site: Site) -> tuple[Any, ...]:
-    custom = (site.custom_id,) if site.custom_id else ()
-    return (site.site_id, *custom, site.lon, site.lat)
 
 
 PLOTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,14 +22,11 @@ from ..sites.collection import site_columns
 from .disaggregation_bins import (
     DIMENSIONS,
     Bins,
-    about_sites,
     by_of,
     chosen_bins,
-    chosen_members,
     condition_of,
-    member_files,
     of_kinds,
-    read_bins,
+    read_members,
     type_of,
 )
 from .disaggregation_facts import facts_of, fixed_text, kind_text, title
@@ -56,10 +53,7 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     not chosen, one site where the cells of sites overlap. Where several tectonic regions remain the
     table has no geometry. Raises :class:`InvalidChoice` for what is not there.
     """
-    every = member_files(source)
-    files = chosen_members(every, choices.member)
-    custom, vs30 = about_sites(source)
-    read = {file.member: read_bins(file, custom) for file in files}
+    every, read = read_members(source, choices.member)
     chosen = chosen_bins(of_kinds([*read.values()], choices.kind), choices)
     notes: list[str] = []
     first = chosen[0]
@@ -81,9 +75,9 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     notes += [fact.sentence for fact in facts[:MAX_NOTES]]
     if len(facts) > MAX_NOTES:
         notes.append(f"… and so on for {len(facts) - MAX_NOTES} more, in the layer's metadata.")
-    provenance = source.provenance(choices, [b.file.member for b in chosen], files[0].about)
+    provenance = source.provenance(choices, [b.file.member for b in chosen], chosen[0].file.about)
     provenance["disaggregations"] = [fact.values for fact in facts]
-    if condition := condition_of(source, chosen, vs30):
+    if condition := condition_of(source, chosen):
         provenance["site_condition"] = condition
     columns, arrays = columns_of(chosen)
     rings = _rings(chosen) if cells else None
@@ -106,39 +100,60 @@ def _one_map(chosen: list[Bins], choices: Choices, notes: list[str]) -> tuple[li
 
     ``notes`` gets what was left out for it.
     """
-    third = [name for name in chosen[0].middles if name not in ("lon", "lat")]
-    for name in third:
+    if several := _several_layers(chosen[0], chosen):
+        if choices.geometry != "auto":
+            raise InvalidChoice(several)
+        notes.append(f"{several} Loaded without geometry.")
+        return chosen, False
+    for part in (_of_one_imt, _of_one_poe, _without_overlap):
+        chosen, note = part(chosen)
+        notes += [note] if note else []
+    return chosen, True
+
+
+def _several_layers(first: Bins, chosen: Sequence[Bins]) -> str:
+    """Return what is to be chosen where cells of several bins of a third dimension remain."""
+    for name in first.middles:
         values = sorted({v for bins in chosen for v in bins.middles[name].tolist()})
-        if len(values) > 1:
+        if name not in ("lon", "lat") and len(values) > 1:
             shown = [v if name == "trt" else f"{v:g}" for v in values]
-            sentence = (
+            return (
                 f"Cells of several {DIMENSIONS[name][0].lower()}s lie upon each other; to draw one "
                 f"choose it by TAG_FILTER, for example {name}={shown[0]}. There are: "
                 f"{listed(shown)}."
             )
-            if choices.geometry != "auto":
-                raise InvalidChoice(sentence)
-            notes.append(f"{sentence} Loaded without geometry.")
-            return chosen, False
+    return ""
+
+
+def _of_one_imt(chosen: list[Bins]) -> tuple[list[Bins], str]:
     imts = sorted({v for bins in chosen for v in bins.imt.tolist()}, key=imt_order)
-    if len(imts) > 1:
-        notes.append(f"Drawn: {imts[0]}; others by IMT: {listed(imts[1:])}.")
-        chosen = [bins.taken(bins.imt == imts[0]) for bins in chosen]
-        chosen = [bins for bins in chosen if len(bins.imt)]
+    if len(imts) == 1:
+        return chosen, ""
+    parts = [bins.taken(bins.imt == imts[0]) for bins in chosen]
+    note = f"Drawn: {imts[0]}; others by IMT: {listed(imts[1:])}."
+    return [bins for bins in parts if len(bins.imt)], note
+
+
+def _of_one_poe(chosen: list[Bins]) -> tuple[list[Bins], str]:
     groups = [list(bins.groups()) for bins in chosen]
-    if any(len(of_site) > 1 for of_site in groups):
-        time = chosen[0].time
-        poes = sorted({float(group.poe[0]) for of_site in groups for group in of_site})
-        poe = nearest_475(poes, time)
-        others = [poe_text(p, time) for p in poes if p != poe]
-        notes.append(f"Drawn: PoE {poe_text(poe, time)}; others by POE: {listed(others)}.")
-        chosen = [g for of_site in groups for g in of_site if g.poe[0] == poe]
+    if all(len(of_site) == 1 for of_site in groups):
+        return chosen, ""
+    time = chosen[0].time
+    every = [group for of_site in groups for group in of_site]
+    poes = sorted({float(group.poe[0]) for group in every})
+    poe = nearest_475(poes, time)
+    others = [poe_text(p, time) for p in poes if p != poe]
+    note = f"Drawn: PoE {poe_text(poe, time)}; others by POE: {listed(others)}."
+    return [group for group in every if group.poe[0] == poe], note
+
+
+def _without_overlap(chosen: list[Bins]) -> tuple[list[Bins], str]:
     boxes = [(b.edges("lon"), b.edges("lat")) for b in chosen]
-    if any(_overlap(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :]):
-        others = [bins.file.member for bins in chosen[1:]]
-        notes.append(f"Drawn: {chosen[0].file.member}; other sites by MEMBER: {listed(others)}.")
-        chosen = chosen[:1]
-    return chosen, True
+    if not any(_overlap(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :]):
+        return chosen, ""
+    others = [bins.file.member for bins in chosen[1:]]
+    note = f"Drawn: {chosen[0].file.member}; other sites by MEMBER: {listed(others)}."
+    return chosen[:1], note
 
 
 def _overlap(a: tuple[list[float], list[float]], b: tuple[list[float], list[float]]) -> bool:
@@ -166,47 +181,47 @@ def _wkb(rings: Array, start: int, stop: int) -> Sequence[bytes]:
 
 def columns_of(chosen: Sequence[Bins]) -> tuple[list[Column], list[Array]]:
     """Return the columns and arrays of several sites one below the other."""
+    found = [*_about(chosen), *_values(chosen)]
+    return [column for column, _ in found], [array for _, array in found]
+
+
+def _about(chosen: Sequence[Bins]) -> Iterator[tuple[Column, Array]]:
+    """Yield what says which bin a row is: site, level and the middles of the bin."""
 
     def each(values: Sequence[Any]) -> Array:
         return np.repeat(np.array(values, dtype=object), [len(bins.imt) for bins in chosen])
 
-    def joined(arrays: Sequence[Array]) -> Array:
-        return np.concatenate(arrays)
+    def joined(name: str) -> Array:
+        return np.concatenate([getattr(bins, name) for bins in chosen])
 
-    first = chosen[0]
-    unit = common_unit([Column(imt, unit=imt_unit(imt)) for b in chosen for imt in set(b.imt)])
-    with_id = any(bins.site for bins in chosen)
-    site_id, *custom, lon, lat = site_columns(with_id)
-    found = [
-        (Column(MEMBER, ColumnType.TEXT, "Kind and site"), each([b.file.member for b in chosen])),
-        (site_id, each([bins.site_id for bins in chosen])),
-        *((column, each([bins.site or None for bins in chosen])) for column in custom),
-        (
-            Column("site_lon", label=f"{lon.label} of the site", unit=lon.unit),
-            each([bins.lon for bins in chosen]).astype(float),
-        ),
-        (
-            Column("site_lat", label=f"{lat.label} of the site", unit=lat.unit),
-            each([bins.lat for bins in chosen]).astype(float),
-        ),
-        (IMT, joined([b.imt for b in chosen])),
-        (replace(IML, unit=unit), joined([b.iml for b in chosen])),
-        (
-            Column("poe", label=f"Probability of exceeding the level{within(first.time)}"),
-            joined([b.poe for b in chosen]),
-        ),
-    ]
-    for name in first.middles:
-        column = Column(name, type_of(name), *DIMENSIONS[name])
-        found.append((column, joined([bins.middles[name] for bins in chosen])))
+    site_id, *custom, lon, lat = site_columns(any(bins.site for bins in chosen))
+    unit = common_unit([Column(imt, unit=imt_unit(imt)) for imt in set(joined("imt"))])
+    yield Column(MEMBER, ColumnType.TEXT, "Kind and site"), each([b.file.member for b in chosen])
+    yield site_id, each([bins.site_id for bins in chosen])
+    for column in custom:
+        yield column, each([bins.site or None for bins in chosen])
+    for column in (lon, lat):
+        degrees = each([getattr(bins, column.name) for bins in chosen]).astype(float)
+        label = f"{column.label} of the site"
+        yield replace(column, name=f"site_{column.name}", label=label), degrees
+    yield IMT, joined("imt")
+    yield replace(IML, unit=unit), joined("iml")
+    label = f"Probability of exceeding the level{within(chosen[0].time)}"
+    yield Column("poe", label=label), joined("poe")
+    for name in chosen[0].middles:
+        middles = np.concatenate([bins.middles[name] for bins in chosen])
+        yield Column(name, type_of(name), *DIMENSIONS[name]), middles
+
+
+def _values(chosen: Sequence[Bins]) -> Iterator[tuple[Column, Array]]:
+    """Yield the probabilities of the bins, then their contributions, by kind."""
     # sites may have been disaggregated for different realizations
     kinds = list(dict.fromkeys(kind for bins in chosen for kind in bins.poes))
     for what, by_kind in (("poe", "poes"), ("contribution", "contributions")):
         for kind in kinds:
             missing = [np.full(len(bins.imt), np.nan) for bins in chosen]
             arrays = [getattr(b, by_kind).get(kind, nan) for b, nan in zip(chosen, missing)]
-            found.append((_value_column(what, kind, first, len(kinds) > 1), joined(arrays)))
-    return [column for column, _ in found], [array for _, array in found]
+            yield _value_column(what, kind, chosen[0], len(kinds) > 1), np.concatenate(arrays)
 
 
 def _value_column(what: str, kind: str, bins: Bins, many: bool) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,13 +42,15 @@ class Bins:
     the bins by dimension (``mag``, ``dist``, …; text for ``trt``), ``poes`` the probability of
     exceedance that each bin gives, and ``contributions`` its share of the rate of exceedance, both
     by statistic or realization (``mean``, ``rlz-1``). ``iml`` is in the unit of the IMT; ``group``
-    says which rows are one disaggregation.
+    says which rows are one disaggregation. ``site`` is the custom id, "" if it has none; ``vs30``
+    is in m/s, NaN if unknown.
     """
 
     file: CsvFile
     by: str
     site_id: int
     site: str
+    vs30: float
     imt: Array
     iml: Array
     poe: Array
@@ -120,11 +123,16 @@ class Bins:
             yield self.taken(self.group == number)
 
 
-def member_files(source: Source) -> list[CsvFile]:
-    """Return the files of the export in the order of what they are by and site, none read yet."""
+def read_members(source: Source, wanted: str) -> tuple[list[CsvFile], dict[str, Bins]]:
+    """Return all files of the export, and those that were chosen (MEMBER), read, by member.
+
+    In the order of what they are by and of their sites. Raises :class:`InvalidChoice` for a member
+    that is not there, :class:`InvalidOutput` for a file of another make.
+    """
     files = csv_files(source)
     files.sort(key=lambda file: (by_of(file.member), site_id_of(file.member), file.member))
-    return files
+    sites = _sites(source)
+    return files, {file.member: read_bins(file, sites) for file in _chosen(files, wanted)}
 
 
 def by_of(member: str) -> str:
@@ -138,11 +146,8 @@ def site_id_of(member: str) -> int:
     return int(number) if number.isdigit() else -1
 
 
-def chosen_members(files: Sequence[CsvFile], wanted: str) -> list[CsvFile]:
-    """Return the files of what was chosen, of all sites or of one; raises :class:`InvalidChoice`.
-
-    ``wanted`` is what they are by, that and a site, or a file (MEMBER).
-    """
+def _chosen(files: Sequence[CsvFile], wanted: str) -> list[CsvFile]:
+    """Return the files that ``wanted`` means: what they are by, that and a site, or a file."""
     text = wanted.strip().lower()
     every = list(dict.fromkeys(by_of(file.member) for file in files))
     if not text:
@@ -159,8 +164,8 @@ def chosen_members(files: Sequence[CsvFile], wanted: str) -> list[CsvFile]:
     return found
 
 
-def read_bins(file: CsvFile, custom: Mapping[int, str]) -> Bins:
-    """Read a file of the export; ``custom`` are the custom ids of the sites by number.
+def read_bins(file: CsvFile, sites: Mapping[int, tuple[str, float]]) -> Bins:
+    """Read a file of the export; ``sites`` are custom id and vs30 by the number of the site.
 
     Raises :class:`InvalidOutput` for a file of another make.
     """
@@ -178,11 +183,13 @@ def read_bins(file: CsvFile, custom: Mapping[int, str]) -> Bins:
     group = np.array([numbers.setdefault(pair, len(numbers)) for pair in zip(of["imt"], of["poe"])])
     poes = {parse_kind(name): to_array(ColumnType.REAL, of[name]) for name in values}
     site_id = site_id_of(file.member)
+    custom_id, vs30 = sites.get(site_id, ("", math.nan))
     return Bins(
         file=file,
         by=by_of(file.member),
         site_id=site_id,
-        site=custom.get(site_id, ""),
+        site=custom_id,
+        vs30=vs30,
         imt=to_array(ColumnType.TEXT, of["imt"]),
         iml=to_array(ColumnType.REAL, of["iml"]),
         poe=to_array(ColumnType.REAL, of["poe"]),
@@ -210,22 +217,22 @@ def contributions(poes: Array, group: Array) -> Array:
         return np.where(np.isfinite(sums) & (sums > 0), rates / sums, np.nan)
 
 
-def about_sites(source: Source) -> tuple[dict[int, str], dict[int, float]]:
-    """Return custom id and vs30 [m/s] of the sites by number; {} for what they do not have."""
+def _sites(source: Source) -> dict[int, tuple[str, float]]:
+    """Return custom id and vs30 of the sites by number; {} where they are not reported."""
     try:
         sites = read_own_sites(source)
     except (NotFound, ServerFault, InvalidOutput):
-        return {}, {}
-    numbers = sites.site_id.tolist()
-    custom = {} if sites.custom_id is None else dict(zip(numbers, sites.custom_id.tolist()))
-    vs30 = {} if sites.vs30 is None else dict(zip(numbers, sites.vs30.tolist()))
-    return custom, vs30
+        return {}
+    count = len(sites.site_id)
+    custom = [""] * count if sites.custom_id is None else sites.custom_id.tolist()
+    vs30 = [math.nan] * count if sites.vs30 is None else sites.vs30.tolist()
+    return dict(zip(sites.site_id.tolist(), zip(custom, vs30)))
 
 
-def condition_of(source: Source, every: Sequence[Bins], vs30: Mapping[int, float]) -> str:
+def condition_of(source: Source, every: Sequence[Bins]) -> str:
     """Return the soil that disaggregations are for, "" if unknown."""
-    numbers = {bins.site_id for bins in every}
-    return site_condition(source, np.array([vs30[i] for i in numbers if i in vs30]))
+    known = {bins.site_id: bins.vs30 for bins in every if not math.isnan(bins.vs30)}
+    return site_condition(source, np.array(list(known.values())))
 
 
 def of_kinds(all_bins: Sequence[Bins], wanted: str) -> list[Bins]:

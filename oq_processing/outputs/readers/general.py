@@ -66,26 +66,9 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     Raises :class:`InvalidChoice` for what the output does not have, :class:`InvalidOutput` for a
     file that is not whole.
     """
-    files = csv_files(source)
-    if choices.member:
-        files = _chosen(files, choices.member)
-    for file in files:
-        peek(file)
-    # the first of the wanted kind tells which files are of it
-    files.sort(key=lambda f: not f.member.startswith(known.first))
-    same = [f for f in files if f.header == files[0].header]
-    for file in same:
-        scan(file)
-    notes = []
-    if len(same) < len(files):
-        others = ", ".join(f.member for f in files if f not in same)
-        notes.append(
-            "This output has tables of several kinds; loaded: "
-            f"{', '.join(f.member for f in same)}. "
-            f"Choose another by MEMBER: {others}."
-        )
+    same, several, notes = _files(source, choices, known)
     rows = sum(f.rows for f in same)
-    given = _given(same, known, len(files) > 1)
+    given = _given(same, known, several)
     own = _columns(same, known)
     place = place_of(source.output.name, choices, same, given, own)
     if isinstance(place, ShapeColumn):
@@ -121,12 +104,27 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     return largest_on_top(table)
 
 
-def _chosen(files: list[CsvFile], wanted: str) -> list[CsvFile]:
-    found = [f for f in files if f.member.lower() == wanted.strip().lower()]
-    if not found:
+def _files(source: Source, choices: Choices, known: Known) -> tuple[list[CsvFile], bool, list[str]]:
+    """Return the chosen files of one kind, whether there are several, and what was left out."""
+    files = csv_files(source)
+    if wanted := choices.member:
         names = ", ".join(f.member for f in files)
-        raise InvalidChoice(f"There is no member “{wanted}”; MEMBER may be: {names}.")
-    return found
+        files = [f for f in files if f.member.lower() == wanted.strip().lower()]
+        if not files:
+            raise InvalidChoice(f"There is no member “{wanted}”; MEMBER may be: {names}.")
+    for file in files:
+        peek(file)
+    # the first of the wanted kind decides which files are of it
+    files.sort(key=lambda f: not f.member.startswith(known.first))
+    same = [f for f in files if f.header == files[0].header]
+    for file in same:
+        scan(file)
+    others = ", ".join(f.member for f in files if f not in same)
+    note = (
+        "This output has tables of several kinds; loaded: "
+        f"{', '.join(f.member for f in same)}. Choose another by MEMBER: {others}."
+    )
+    return same, len(files) > 1, [note] if others else []
 
 
 def _meaning(name: str, known: Known) -> Column | None:

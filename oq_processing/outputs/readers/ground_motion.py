@@ -103,9 +103,8 @@ def _table(
 ) -> Table:
     imts = match_names(choices.imt, fields[0].imts, "IMT", "intensity measure type")
     several = len(fields) > 1
-    if not choices.long_format:
-        what = f"{len(fields)} events × {len(imts)} IMTs"
-        refuse_many(len(fields) * len(imts), what, "EVENT_ID or IMT", True)
+    what = f"{len(fields)} events × {len(imts)} IMTs"
+    refuse_many(len(fields) * len(imts), what, "EVENT_ID or IMT", choices.long_format)
     sites, rows = sites_of_field(source, fields[0].values)
     columns: list[Column] = []
     cells: dict[str, FieldColumn] = {}

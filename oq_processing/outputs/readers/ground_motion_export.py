@@ -11,6 +11,7 @@ from ..core.choices import Choices
 from ..core.columns import EVENT
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import np
+from ..core.output_type import OutputType
 from ..core.palettes import ground_motion_style
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, Geometry, Table, rows_per_block
@@ -26,16 +27,16 @@ def read_member(source: Source, choices: Choices) -> Table:
     Raises :class:`InvalidChoice` for what it does not have, :class:`InvalidOutput` where it is not
     as the engine makes it.
     """
-    refuse_beside_member(choices)
-    whole = choices.member.strip().lower() == ALL_EVENTS and source.output.type != "avg_gmf"
-    if not whole:
-        general.ANY.check(choices, source.output.name)
-        return general.read(source, choices)
-    if choices.geometry not in ("auto", Geometry.POINT, Geometry.NONE) or choices.long_format:
-        raise InvalidChoice(
-            f"{ALL_EVENTS} has a row per event and site; it can be loaded with GEOMETRY auto "
-            "(none), point or none, and without LONG_FORMAT."
-        )
+    if choices.imt or choices.event_id or choices.rupture_id:
+        raise InvalidChoice("MEMBER loads a whole file; leave IMT, EVENT_ID and RUPTURE_ID empty.")
+    all_events = choices.member.strip().lower() == ALL_EVENTS and source.output.type != "avg_gmf"
+    known = _ALL_EVENTS if all_events else general.ANY
+    known.check(choices, ALL_EVENTS if all_events else source.output.name)
+    return known.read(source, choices)
+
+
+def _read_all_events(source: Source, choices: Choices) -> Table:
+    """Return the fields of all events: one row per event and site."""
     files = {file.member: file for file in csv_files(source)}
     if ALL_EVENTS not in files or "sitemesh" not in files:
         raise InvalidOutput(
@@ -77,12 +78,6 @@ def read_member(source: Source, choices: Choices) -> Table:
     return largest_on_top(table)
 
 
-def refuse_beside_member(choices: Choices) -> None:
-    """Raise :class:`InvalidChoice` for a choice that a whole file (MEMBER) does not have."""
-    if choices.imt or choices.event_id or choices.rupture_id:
-        raise InvalidChoice("MEMBER loads a whole file; leave IMT, EVENT_ID and RUPTURE_ID empty.")
-
-
 def _places(mesh: CsvFile, key: str) -> tuple[dict[str, tuple[float, float]], int]:
     """Return longitude and latitude by site id, and how many ids stand for several places."""
     found: dict[str, tuple[float, float]] = {}
@@ -114,3 +109,11 @@ def _all_events(
     for sites, *arrays in wanted:
         xy = np.array([places.get(s, nowhere) for s in sites])
         yield Block((*arrays[:2], xy[:, 0], xy[:, 1], *arrays[2:]), xy if points else None)
+
+
+_ALL_EVENTS = OutputType(
+    read=_read_all_events,
+    geometries=(Geometry.NONE, Geometry.POINT),
+    choices=("MEMBER",),
+    about="The ground motion of all events at each site.",
+)

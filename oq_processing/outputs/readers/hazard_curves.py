@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from ...engine.errors import InvalidOutput
 from ..core.choices import Choices
@@ -40,17 +39,24 @@ def read_hazard_curves(source: Source, choices: Choices) -> Table:
             f"Calculation {source.calculation.id} does not tell the levels of its curves."
         )
     count = sum(counts.values())
-    if not choices.long_format:
-        what = f"{len(kinds)} statistics or realizations × {count} levels of {len(imts)} IMTs"
-        refuse_many(len(kinds) * count, what, "KIND or IMT", True)
+    what = f"{len(kinds)} statistics or realizations × {count} levels of {len(imts)} IMTs"
+    refuse_many(len(kinds) * count, what, "KIND or IMT", choices.long_format)
     found = fetch(source, "hcurves", kinds, counts)
     columns, arrays = [], []
     for kind in kinds:
         for imt in imts:
             names = level_names(imt, hazard.levels[imt])
             for i, level in enumerate(hazard.levels[imt]):
-                name = name_of_kind(names[i], kind, kinds)
-                columns.append(_column(hazard, name, kind, imt, level))
+                column = Column(
+                    name=name_of_kind(names[i], kind, kinds),
+                    label=_exceeding(hazard, hazard.label(kind), kind, imt, level),
+                    unit="probability",
+                    quantity="hazard curve",
+                    kind=kind,
+                    imt=imt,
+                    level=level,
+                )
+                columns.append(column)
                 arrays.append(found[kind, imt][:, i])
     units = [Column(imt, unit=imt_unit(imt)) for imt in imts]
     iml = replace(IML, unit=common_unit(units))
@@ -58,15 +64,20 @@ def read_hazard_curves(source: Source, choices: Choices) -> Table:
         title_of_all(source),
         (KIND, IMT, iml),
         lambda column: (column.kind, column.imt, column.level),
-        Column("poe", label=hazard.poe_label, unit="probability", quantity="hazard curve"),
+        replace(hazard.poe_column, unit="probability", quantity="hazard curve"),
     )
+
+    def title_of(column: Column) -> str:
+        label, level = kind_label(column.kind), column.level or 0.0
+        return _exceeding(hazard, label, column.kind, column.imt, level)
+
     return site_table(
         source,
         choices,
         columns,
         arrays,
         _usual(columns),
-        partial(curve_title, hazard),
+        title_of,
         rows,
         notes=realization_notes(hazard, columns),
     )
@@ -102,27 +113,15 @@ def level_names(imt: str, levels: Sequence[float]) -> list[str]:
     return [f"{imt}-{name}" for name in names]
 
 
-def _column(hazard: Hazard, name: str, kind: str, imt: str, level: float) -> Column:
-    return Column(
-        name=name,
-        label=_said_of(kind, hazard.label(kind), f"exceedance of {_at(hazard, imt, level)}"),
-        unit="probability",
-        quantity="hazard curve",
-        kind=kind,
-        imt=imt,
-        level=level,
-    )
+def _exceeding(hazard: Hazard, label: str, kind: str, imt: str, level: float) -> str:
+    """Return what a probability is: *Mean probability of exceeding PGA 0.1 g in 50 years*.
 
-
-def _said_of(kind: str, label: str, what: str) -> str:
-    """Return what a statistic or realization is of: *Mean exceedance of PGA 0.1 g in 50 years*."""
+    ``label`` is what the statistic or realization (``kind``) is called.
+    """
+    what = f"probability of exceeding {imt} {level_text(level, imt)}{within(hazard.time)}"
     if realization(kind) is not None:
         return f"{capital(what)}, {label[0].lower()}{label[1:]}"
     return f"{label} of the {what}" if kind == "std" else f"{label} {what}"
-
-
-def _at(hazard: Hazard, imt: str, level: float) -> str:
-    return f"{imt} {level_text(level, imt)}{within(hazard.time)}"
 
 
 def _usual(columns: Sequence[Column]) -> Column:
@@ -131,12 +130,6 @@ def _usual(columns: Sequence[Column]) -> Column:
     if shown is None:
         return of_imt[len(of_imt) // 2]
     return min(of_imt, key=lambda c: abs(math.log((c.level or 1e-99) / shown)))
-
-
-def curve_title(hazard: Hazard, column: Column) -> str:
-    """Return the title of a map: *Mean probability of exceeding PGA 0.1 g in 50 years*."""
-    at = _at(hazard, column.imt, column.level or 0.0)
-    return _said_of(column.kind, kind_label(column.kind), f"probability of exceeding {at}")
 
 
 OUTPUTS = {

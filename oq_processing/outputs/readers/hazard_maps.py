@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from ..core.choices import Choices
 from ..core.columns import IMT, KIND
 from ..core.kinds import name_of_kind
 from ..core.output_type import OutputType
 from ..core.source import Source
-from ..core.table import Column, Table, refuse_many
-from ..sites.hazard import Hazard, fetch, read_hazard, realization_notes
-from ..sites.motion import end_notes, map_title, motion_column, of_several, usual_motion
-from ..sites.site_table import GEOMETRIES, LongFormat, site_table, title_of_all
+from ..core.table import Table, refuse_many
+from ..sites.hazard import Hazard, fetch, read_hazard
+from ..sites.motion import motion_column, motion_table, of_several
+from ..sites.site_table import GEOMETRIES, LongFormat, title_of_all
 
 
 def read_hazard_maps(source: Source, choices: Choices) -> Table:
@@ -37,9 +36,9 @@ def read_map_statistics(source: Source, choices: Choices) -> Table:
 def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
     poes = hazard.chosen_poes(source, choices)
     kinds, imts = hazard.kinds(choices), hazard.imts(choices)
-    if not choices.long_format:
-        what = f"{len(kinds)} statistics or realizations × {len(imts)} IMTs × {len(poes)} PoEs"
-        refuse_many(len(kinds) * len(imts) * len(poes), what, "KIND, IMT or POE", True)
+    count = len(kinds) * len(imts) * len(poes)
+    what = f"{len(kinds)} statistics or realizations × {len(imts)} IMTs × {len(poes)} PoEs"
+    refuse_many(count, what, "KIND, IMT or POE", choices.long_format)
     found = fetch(source, "hmaps", kinds, dict.fromkeys(imts, len(hazard.poes)))
     columns, arrays = [], []
     for kind in kinds:
@@ -50,20 +49,11 @@ def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
                 arrays.append(found[kind, imt][:, hazard.poes.index(poe)])
     rows = LongFormat(
         title_of_all(source),
-        (KIND, IMT, Column("poe", label=hazard.poe_label)),
+        (KIND, IMT, hazard.poe_column),
         lambda column: (column.kind, column.imt, column.poe),
         of_several(columns, "Value"),
     )
-    return site_table(
-        source,
-        choices,
-        columns,
-        arrays,
-        usual_motion(columns, hazard.time),
-        partial(map_title, time=hazard.time),
-        rows,
-        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
-    )
+    return motion_table(source, choices, hazard, columns, arrays, rows)
 
 
 OUTPUTS = {

@@ -1,4 +1,4 @@
-"""Tables as they are, with the meaning of their columns: events, realizations, sites, spectra."""
+"""Unchanged tables, with the meaning of their columns: events, realizations, sites, spectra."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _MEDIAN_RUPTURES = Known(
         Column("occurrence_rate", label="Annual rate of occurrence", unit="1/year"),
         Column("mea*", label=f"Mean {_LOG}, ground motion model *"),
         Column("sig*", label=f"Standard deviation of the {_LOG}, ground motion model *"),
-        Column("tau*", label="Standard deviation between events, ground motion model *"),
+        Column("tau*", label="Between-event standard deviation (τ), ground motion model *"),
         Column("wei*", label="Weight of the rupture, ground motion model *"),
     ),
     from_member=r"-grp-?(?P<grp_id>\d+)-(?P<imt>.+)$",

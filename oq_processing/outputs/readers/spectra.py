@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ..core.choices import Choices, match_names
@@ -14,9 +13,9 @@ from ..core.lazy import Array, np
 from ..core.output_type import OutputType
 from ..core.source import Source
 from ..core.table import Column, Table, refuse_many
-from ..sites.hazard import Hazard, fetch, read_hazard, realization_notes
-from ..sites.motion import end_notes, map_title, motion_column, of_several, usual_motion
-from ..sites.site_table import GEOMETRIES, LongFormat, site_table, title_of_all
+from ..sites.hazard import Hazard, fetch, read_hazard
+from ..sites.motion import motion_column, motion_table, of_several
+from ..sites.site_table import GEOMETRIES, LongFormat, title_of_all
 
 PERIOD = Column("period", label="Period", unit="s")
 
@@ -34,9 +33,9 @@ def read_spectra(source: Source, choices: Choices) -> Table:
     kinds = hazard.kinds(choices)
     periods = spectral_periods(source, hazard)
     imts = sorted(_chosen_imts(choices, hazard, periods), key=lambda imt: periods[imt])
-    if not choices.long_format:
-        what = f"{len(kinds)} statistics or realizations × {len(poes)} PoEs × {len(imts)} periods"
-        refuse_many(len(kinds) * len(imts) * len(poes), what, "KIND, IMT or POE", True)
+    count = len(kinds) * len(imts) * len(poes)
+    what = f"{len(kinds)} statistics or realizations × {len(poes)} PoEs × {len(imts)} periods"
+    refuse_many(count, what, "KIND, IMT or POE", choices.long_format)
     found = fetch(source, "hmaps", kinds, dict.fromkeys(imts, len(hazard.poes)))
     columns, arrays = [], []
     for kind in kinds:
@@ -48,20 +47,11 @@ def read_spectra(source: Source, choices: Choices) -> Table:
                 arrays.append(found[kind, imt][:, hazard.poes.index(poe)])
     rows = LongFormat(
         title_of_all(source),
-        (KIND, Column("poe", label=hazard.poe_label), IMT, PERIOD),
+        (KIND, hazard.poe_column, IMT, PERIOD),
         lambda column: (column.kind, column.poe, column.imt, periods[column.imt]),
         of_several(columns, "Spectral acceleration"),
     )
-    return site_table(
-        source,
-        choices,
-        columns,
-        arrays,
-        usual_motion(columns, hazard.time),
-        partial(map_title, time=hazard.time),
-        rows,
-        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
-    )
+    return motion_table(source, choices, hazard, columns, arrays, rows)
 
 
 def read_site_spectra(

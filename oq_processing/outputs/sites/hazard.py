@@ -69,9 +69,9 @@ class Hazard:
         return (low if low > 0 else None), (high if high > 0 else None)
 
     @property
-    def poe_label(self) -> str:
-        """What a probability is called: *Probability of exceedance in 50 years*."""
-        return f"Probability of exceedance{within(self.time)}"
+    def poe_column(self) -> Column:
+        """The column of a probability: *Probability of exceedance in 50 years*."""
+        return Column("poe", label=f"Probability of exceedance{within(self.time)}")
 
 
 def read_hazard(source: Source) -> Hazard:

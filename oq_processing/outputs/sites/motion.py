@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from ..core.choices import nearest_475
+from ..core.choices import Choices, nearest_475
 from ..core.kinds import kind_label
 from ..core.lazy import Array
 from ..core.quantities import imt_unit, return_period
-from ..core.table import Column, beyond_curves, common_unit
+from ..core.source import Source
+from ..core.table import Column, Table, beyond_curves, common_unit
 from ..core.wording import capital, chance, level_text, with_unit, years
-from .hazard import Hazard
-from .site_table import of_first_imt
+from .hazard import Hazard, realization_notes
+from .site_table import LongFormat, of_first_imt, site_table
 
 SHOWN_MAPS = 8  # with sites beyond the curves, which the log counts
 
@@ -32,6 +34,29 @@ def motion_column(
         poe=poe,
         lowest=lowest,
         highest=highest,
+    )
+
+
+def motion_table(
+    source: Source,
+    choices: Choices,
+    hazard: Hazard,
+    columns: Sequence[Column],
+    arrays: Sequence[Array],
+    rows: LongFormat,
+) -> Table:
+    """Return a table of ground motion at sites, drawn by PGA at the PoE nearest 475 years."""
+    of_imt = of_first_imt(columns)
+    poes = [c.poe or 0.0 for c in of_imt]
+    return site_table(
+        source,
+        choices,
+        columns,
+        arrays,
+        of_imt[poes.index(nearest_475(poes, hazard.time))],
+        partial(map_title, time=hazard.time),
+        rows,
+        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
     )
 
 
@@ -66,13 +91,6 @@ def end_text(column: Column, end: int) -> str:
         level = level_text(column.highest or 0.0, column.imt)
         return f"at least the highest level of the curves ({level})"
     return f"below the lowest level of the curves ({level_text(column.lowest or 0.0, column.imt)})"
-
-
-def usual_motion(columns: Sequence[Column], time: float | None) -> Column:
-    """Return the column that is drawn by default: PGA at the PoE nearest 475 years."""
-    of_imt = of_first_imt(columns)
-    poes = [c.poe or 0.0 for c in of_imt]
-    return of_imt[poes.index(nearest_475(poes, time))]
 
 
 def map_title(column: Column, time: float | None) -> str:
