@@ -597,7 +597,9 @@ def test_event_based_damage_is_that_of_the_risk_investigation_time(with_arrays, 
         risk_investigation_time=50,
         ses_per_logic_tree_path=10,
     )
-    with pytest.raises(InvalidOutput, match="does not tell the years and the number of its events"):
+    with pytest.raises(
+        InvalidOutput, match="does not report the years and the number of its events"
+    ):
         catalogue.read(source, Choices(kind="rlz-1"))
     source.client.extracts[5, "num_events"] = {"num_events": np.array(48)}
     source.client.extracts[5, "realizations"] = {"array": np.zeros(2)}

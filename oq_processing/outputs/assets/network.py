@@ -61,10 +61,10 @@ def edges(source: Source, choices: Choices, assets: Assets) -> Table:
             f"The assets of {source.output.name} are not a network (type, start_node, "
             "end_node); there are no lines."
         )
-    kinds = np.array([str(value).lower() for value in assets.cells("type").tolist()])
+    types = np.array([str(value).lower() for value in assets.cells("type").tolist()])
     ids = assets.cells("id").tolist()
-    nodes = {ids[i]: i for i in np.flatnonzero(kinds == "node").tolist()}
-    rows = np.flatnonzero(kinds == "edge")
+    nodes = {ids[i]: i for i in np.flatnonzero(types == "node").tolist()}
+    rows = np.flatnonzero(types == "edge")
     picked = Assets(assets.array[rows], assets.tags)
     ends = [
         np.array([nodes.get(node, -1) for node in picked.cells(tag).tolist()], dtype=np.int64)

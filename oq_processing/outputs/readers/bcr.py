@@ -16,7 +16,7 @@ from ..assets.units import loss_unit
 from ..assets.words import average_loss
 from ..core.choices import Choices
 from ..core.kinds import choose_kinds, of_kind
-from ..core.lazy import np
+from ..core.lazy import Array, np
 from ..core.output_type import OutputType
 from ..core.quantities import ANNUAL_RUN
 from ..core.source import Source
@@ -41,17 +41,13 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     say. A ratio is infinite or NaN where retrofitting costs nothing. Summed by site, it is computed
     anew from the sums.
     """
-    npz = source.npz(source.output.type)
-    values, about = npz.array("array"), npz.json()
-    names = [*(about.get("stat") or ()), *(f"rlz-{int(r)}" for r in about.get("rlz") or ())]
-    if values.shape != (len(values), len(names)) or values.dtype.names is None:
-        raise InvalidOutput(f"{source.output.name} of the engine has an unknown form.")
+    values, names, ids = _extract(source)
     kinds = choose_kinds(choices.kind, names)
     assets = read_assets(source)
-    check_ids(source, assets, [str(asset) for asset in about.get("assets") or ()])
+    check_ids(source, assets, ids)
     columns, arrays = [], []
     for kind in kinds:
-        for name in values.dtype.names:
+        for name in values.dtype.names or ():
             columns.append(of_kind(_column(source, name), kind, kinds, names))
             arrays.append(values[name][:, names.index(kind)])
     notes = []
@@ -71,6 +67,16 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     summed = [*(arrays[i] for i in kept), assets.array[COST]]
     parts = asset_table(source, choices, assets, [*losses, cost], summed, cost, notes=notes)
     return _with_ratios(chosen_assets(parts, choices), losses, ratios, factor)
+
+
+def _extract(source: Source) -> tuple[Array, list[str], list[str]]:
+    """Return values of shape (assets, kinds), the names of the kinds and the ids of the assets."""
+    npz = source.npz(source.output.type)
+    values, about = npz.array("array"), npz.json()
+    names = [*(about.get("stat") or ()), *(f"rlz-{int(r)}" for r in about.get("rlz") or ())]
+    if values.shape != (len(values), len(names)) or values.dtype.names is None:
+        raise InvalidOutput(f"{source.output.name} of the engine has an unknown form.")
+    return values, names, [str(asset) for asset in about.get("assets") or ()]
 
 
 def _column(source: Source, name: str) -> Column:

@@ -14,7 +14,8 @@ from ..core.source import Source
 from ..core.table import Column, Style, find_column, refuse_many
 from ..core.wording import listed, with_unit
 from .aggregate_columns import Values, split_name, totals_of
-from .aggregates import Taken, provenance_of, suffix, tags_of, take, with_kind
+from .aggregate_rows import Taken, suffix, tags_of, take
+from .aggregates import provenance_of, with_kind
 
 BY_TAG = (
     "aggrisk",

@@ -141,8 +141,8 @@ def _event_factor(source: Source) -> float:
         events, realizations = 0.0, 0
     if not (hazard_time and source.risk_time and events and realizations):
         raise InvalidOutput(
-            f"Calculation {source.calculation.id} does not tell the years and the number of its "
-            "events; its damage cannot be said per time."
+            f"Calculation {source.calculation.id} does not report the years and the number of "
+            "its events; its damage cannot be expressed per time."
         )
     effective = hazard_time * float(parameters.get("ses_per_logic_tree_path") or 1)
     return events * source.risk_time / effective / realizations
