@@ -98,19 +98,3 @@ def test_each_query_is_a_request_of_its_own(counted):
     first, second = (source.npz("hmaps", kind="mean", imt=imt) for imt in ("PGA", "SA(1.0)"))
     assert first.path != second.path
     assert source.npz("hmaps", imt="PGA", kind="mean") is first
-
-
-def test_a_log_is_read_page_by_page(fake_source):
-    source, asked = fake_source(), []
-    records = [LogRecord("", "INFO", "", str(number)) for number in range(70)]
-
-    def log(number, start, count):
-        asked.append((number, start, count))
-        return records[start : start + count] if number == 5 else records[:3]
-
-    source.client.log = log
-    assert source.log(5) == records[:50]
-    assert source.log(5, pages=3) == records
-    # a page that is not full is the last one
-    assert source.log(6, pages=2) == records[:3]
-    assert asked == [(5, 0, 50), (5, 50, 50), (6, 0, 50)]

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _VERSION = re.compile(r"^Using engine version (\S+)")
 _CHECKSUM = re.compile(r"^Checksum of the inputs: (\d+)")
-_LOG_PAGE = 50  # records of a log that are fetched at once
+_LOG_RECORDS = 100  # the first of a log: version, checksum, what was read
 _FACTS = ("checksum", "start_date", "investigation_time", "risk_investigation_time")
 """What the first line of an exported file says of the calculation."""
 
@@ -101,14 +100,10 @@ class Source:
 
         return self.once(("extract", owner, what, *sorted(query.items())), fetch)
 
-    def log(self, calculation_id: int, pages: int = 1) -> list[LogRecord]:
-        """Return the first records of the log of a calculation, as many as ``pages`` hold."""
-        found: list[LogRecord] = []
-        for start in range(0, pages * _LOG_PAGE, _LOG_PAGE):
-            if len(found) == start:
-                fetch = partial(self.client.log, calculation_id, start, _LOG_PAGE)
-                found += self.once(("log", calculation_id, start), fetch)
-        return found
+    def log(self, calculation_id: int) -> Sequence[LogRecord]:
+        """Return the first records of the log of a calculation."""
+        fetch = self.client.log
+        return self.once(("log", calculation_id), lambda: fetch(calculation_id, 0, _LOG_RECORDS))
 
     def outputs(self, calculation_id: int | None = None) -> Sequence[Output]:
         """Return the outputs of the calculation, unless another is given."""
