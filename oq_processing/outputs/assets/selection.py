@@ -139,7 +139,7 @@ def left_out_note(source: Source, rows: int) -> str:
     on; nothing else does.
     """
     for owner in source.owners:
-        messages = (record.message for record in source.log(owner, pages=2))
+        messages = (record.message for record in source.log(owner))
         read = [m for text in messages if (m := re.match(r"Read ([\d_]+) assets\b", text))]
         if read:
             whole = sum(int(m[1]) for m in read)
