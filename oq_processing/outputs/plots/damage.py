@@ -36,9 +36,7 @@ class _Damage:
     @property
     def states(self) -> list[str]:
         """The states of all perils, in their order."""
-        return list(
-            dict.fromkeys(state for by_state in self.numbers.values() for state in by_state)
-        )
+        return list(dict.fromkeys(s for by_state in self.numbers.values() for s in by_state))
 
     @property
     def left_out(self) -> list[str]:
@@ -139,17 +137,12 @@ def _read(source: Source, choices: Choices, place: Place) -> _Damage:
 
 def _only_row(read: Rows) -> dict[str, Any]:
     if len(read.rows) != 1:
-        tags = [
-            c.name
-            for c in read.table.columns
-            if c.type == ColumnType.TEXT
-            and len(read.distinct(c.name)) > 1
-            and c.name != "loss_type"
-        ]
+        texts = [c.name for c in read.table.columns if c.type == ColumnType.TEXT]
+        tags = [n for n in texts if n != "loss_type" and len(read.distinct(n)) > 1]
         raise InvalidChoice(
             f"These are {len(read.rows)} rows; choose one by TAG_FILTER ({', '.join(tags)})."
         )
-    return dict(zip(read.names, read.rows[0]))
+    return next(read.cells())
 
 
 def _count(number: float) -> str:

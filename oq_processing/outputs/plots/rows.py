@@ -24,6 +24,10 @@ class Rows:
     names: list[str]
     rows: list[list[Any]]
 
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Yield each row by the names of its columns."""
+        return (dict(zip(self.names, row)) for row in self.rows)
+
     def distinct(self, name: str) -> list[Any]:
         """Return the values of a column in their order, [] if it has none."""
         if name not in self.names:
