@@ -97,13 +97,9 @@ def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None
     if not choices.taxonomy.strip() and not choices.tag_filter.strip():
         return None, ()
     assets = read_assets(source)
-    pairs = about_columns(assets)
-    table = Table(
-        title=source.output.name,
-        columns=tuple(column for column, _ in pairs),
-        rows=assets.rows,
-        blocks=partial(asset_blocks, assets, [field for _, field in pairs], (), False),
-    )
+    about = about_columns(assets)
+    blocks = partial(asset_blocks, assets, about)
+    table = Table(source.output.name, tuple(about.values()), assets.rows, blocks)
     found = chosen_assets(table, choices)
     ids = frozenset(asset for block in found.blocks() for asset in block.values[0].tolist())
     return ids, (f"{len(ids):,} of {assets.rows:,} assets chosen.",)
