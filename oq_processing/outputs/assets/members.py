@@ -254,27 +254,23 @@ def _blocks(parts: Sequence[Part], shared: int) -> Iterator[Block]:
         yield Block(tuple(values), point_array(values[place[0]], values[place[1]]))
 
 
-@dataclass(frozen=True)
-class Derived:
-    """A column computed from those of the names ``of``."""
-
-    column: Column
-    of: tuple[str, ...]
-    compute: Callable[..., Array]
+Derived = tuple[Column, "tuple[str, ...]", Callable[..., Array]]
+"""A column, and the names of those that a function computes it from."""
 
 
 def with_derived(table: Table, derived: Sequence[Derived]) -> Table:
     """Add columns to a table, unless there would be too many."""
     names = [c.name for c in table.columns]
-    if len(names) + len(derived) > MAX_COLUMNS or any(d.column.name in names for d in derived):
+    columns = [column for column, _, _ in derived]
+    if len(names) + len(columns) > MAX_COLUMNS or any(c.name in names for c in columns):
         return table
 
     def more(block: Block) -> Block:
         by_name = dict(zip(names, block.values))
-        found = (d.compute(*(by_name[name] for name in d.of)) for d in derived)
+        found = (compute(*(by_name[name] for name in of)) for _, of, compute in derived)
         return replace(block, values=(*block.values, *found))
 
-    return table.map_blocks(more, (*table.columns, *(d.column for d in derived)))
+    return table.map_blocks(more, (*table.columns, *columns))
 
 
 def _usual(columns: Sequence[Column], states: Sequence[str]) -> Column:

@@ -9,7 +9,7 @@ from typing import Callable
 
 from ..assets.damage_states import damage_column, damage_states
 from ..assets.units import loss_unit, loss_unit_of_all, of_people
-from ..assets.words import average_loss, of_what, when
+from ..assets.words import average_loss, expected, when
 from ..core.quantities import PEOPLE
 from ..core.source import Source
 from ..core.table import Column, ColumnType
@@ -117,14 +117,13 @@ def _value(values: Values, name: Name, label: str, quantity: str, additive: bool
 
 
 def _risk(values: Values) -> Column:
-    time = when(values.source)
     if values.state:
-        return _state(values, time)
+        return _state(values, when(values.source))
     name = split_name(values.name)
     if name.what == "loss":
         label = average_loss(values.source, values.loss_type)
         return _value(values, name, label, "average loss", additive=True)
-    label = f"Expected {name.what.replace('_', ' ')}{of_what(values.loss_type)}{time}"
+    label = expected(values.source, name.what, values.loss_type)
     return _value(values, name, label, name.what, additive=True)
 
 
@@ -225,21 +224,15 @@ def _tags_in_name(_: Source, suffix: str, header: tuple[str, ...]) -> tuple[str,
 
     Tags may hold hyphens: a run of columns is compared with the name, nothing is split.
     """
-    for i in range(len(header)):
-        for j in range(i + 1, len(header) + 1):
-            if "-".join(header[i:j]) == suffix:
-                return header[i:j]
-    return ()
+    ends = range(len(header) + 1)
+    runs = (header[i:j] for i in ends for j in ends[i + 1 :])
+    return next((run for run in runs if "-".join(run) == suffix), ())
 
 
 def _tags_asked(source: Source, _: str, header: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns of ``aggregate_by``, and those of the areas that the engine has added."""
     asked = {tag for tags in source.oqparam.get("aggregate_by") or () for tag in tags}
     return tuple(n for n in header if n in asked or re.fullmatch(r"(ID|NAME)(_\d+)?", n))
-
-
-def _no_tags(*_: object) -> tuple[str, ...]:
-    return ()
 
 
 @dataclass(frozen=True)
@@ -303,7 +296,7 @@ TOTALS = {
         _source_loss,
         "LOSS_TYPE",
         "Losses by source.",
-        tags=_no_tags,
+        tags=lambda *_: (),
         prefix="src_loss_",
         by_loss_type=True,
     ),

@@ -10,7 +10,7 @@ from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..assets import members as m
 from ..assets.damage_states import NO_DAMAGE, damage_column, damage_states
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.words import of_what, when
+from ..assets.words import expected, of_what, when
 from ..core.choices import Choices
 from ..core.lazy import Array, np
 from ..core.output_type import OutputType
@@ -19,17 +19,8 @@ from ..core.source import Source
 from ..core.table import Column, ColumnType, Geometry, Table
 
 _LOSS_TYPES = (
-    "structural",
-    "nonstructural",
-    "contents",
-    "business_interruption",
-    "occupants",
-    "residents",
-    "affectedpop",
-    "injured",
-    "embodied_carbon",
-    "number",
-    "area",
+    *("structural", "nonstructural", "contents", "business_interruption", "occupants"),
+    *("residents", "affectedpop", "injured", "embodied_carbon", "number", "area"),
 )
 
 
@@ -80,7 +71,7 @@ def _damage_arrays(source: Source, factor: float | None = None) -> m.Members:
 def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[m.Part]) -> Table:
     """Add the fraction of the last damage state: its number divided by that of all states."""
     states = damage_states(source)
-    found = []
+    found: list[m.Derived] = []
     for part in parts:
         # of each peril and loss type: perils are never added
         groups: dict[tuple[str, str], dict[str, Column]] = {}
@@ -92,7 +83,7 @@ def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[m
             if set(group) == set(states):
                 last = group[states[-1]]
                 names = (last.name, *(c.name for c in group.values()))
-                found.append(m.Derived(_fraction(source, choices, part, last), names, _share))
+                found.append((_fraction(source, choices, part, last), names, _share))
     return m.with_derived(table, found)
 
 
@@ -160,7 +151,7 @@ def _damage_column(source: Source, name: str) -> Column:
         return damage_column(name, state, loss_type, peril, when(source))
     return Column(
         name,
-        label=f"Expected {state.replace('_', ' ')}{of_what(loss_type, peril)}{when(source)}",
+        label=expected(source, state, loss_type, peril),
         unit="people" if state in PEOPLE else "",
         additive=True,
         quantity=state,

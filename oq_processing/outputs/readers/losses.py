@@ -26,9 +26,7 @@ def read_losses(source: Source, choices: Choices) -> Table:
     or the only realization, without sums of loss types and insured losses. Else in the five digits
     of the CSV export. Raises :class:`InvalidChoice` for what is not there.
     """
-    members = _loss_arrays(source) or m.csv_members(
-        source, "losses_by_asset does not hold all of it"
-    )
+    members = _loss_arrays(source) or m.csv_members(source, "the extract lacks some of it")
     parts = m.chosen_parts(source, choices, members, _loss_column)
     table = chosen_assets(m.table_of(source, choices, parts), choices)
     return _per_year(source, choices, table, parts)
@@ -65,7 +63,7 @@ def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[m.
             f"{ANNUAL_RUN}."
         )
         return replace(table, notes=(*table.notes, note))
-    found = []
+    found: list[m.Derived] = []
     for part in parts:
         for name, column in part.values():
             if not holds_time(column.unit):
@@ -76,7 +74,7 @@ def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[m.
                     label=f"{annual.label}, derived: divided by {years(time)}",
                     unit=column.unit,
                 )
-                found.append(m.Derived(annual, (column.name,), lambda values: values / time))
+                found.append((annual, (column.name,), lambda values: values / time))
     return m.with_derived(table, found)
 
 
