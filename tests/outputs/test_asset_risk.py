@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers import titles
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
@@ -25,10 +26,6 @@ FIELDS = {
 }
 TAGS = {"taxonomy": ["RM", "W", "W"], "NAME_1": ["Bagmati", "?", "Gandaki"]}
 ABOUT = ["asset_id", "NAME_1", "taxonomy", "lon", "lat"]
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 # --- benefit-cost ratios

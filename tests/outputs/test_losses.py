@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import COST_TYPES, csv_text
+from helpers import COST_TYPES, csv_text, titles
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.client import LogRecord
@@ -52,10 +52,6 @@ def losses(risk_source):
         return catalogue.read(source, choices or Choices())
 
     return read
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 def test_a_table_of_losses(losses, rows_of):

@@ -95,12 +95,12 @@ def _curves(read: Rows, values: Sequence[Column]) -> list[Series]:
             x, y = (
                 tuple(float(row[name]) for row in rows) for name in ("return_period", column.name)
             )
-            found.append(Series(x, y, kind, ", ".join([*words, *_told_apart(column, values)])))
+            found.append(Series(x, y, kind, ", ".join([*words, *_distinguished(column, values)])))
     return found
 
 
-def _told_apart(column: Column, values: Sequence[Column]) -> list[str]:
-    """Return what tells a column of losses from the others: OEP, amplified."""
+def _distinguished(column: Column, values: Sequence[Column]) -> list[str]:
+    """Return what distinguishes a column of losses from the others: OEP, amplified."""
     name, others = split_name(column.name), [split_name(other.name) for other in values]
     words = [name.ep.upper()] if len({other.ep for other in others}) > 1 else []
     if len({other.base for other in others}) > 1:

@@ -216,7 +216,7 @@ def _reinsurance_curve(values: Values) -> Column:
     return _reinsured(values, name, _at_period(values, "{}", name.ep))
 
 
-# --- what tells files and rows apart
+# --- distinguish files and rows
 
 
 def _tags_in_name(_: Source, suffix: str, header: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,7 +237,7 @@ def _tags_asked(source: Source, _: str, header: tuple[str, ...]) -> tuple[str, .
 
 @dataclass(frozen=True)
 class Totals:
-    """A type of totals: what its columns of values mean, and what tells files and rows apart.
+    """A type of totals: what its columns of values mean, and what distinguishes files and rows.
 
     ``choices`` are those of the values; ``tags`` finds the columns of tags by source, end of the
     file's name and header; ``wide`` returns the loss type of a column where each has its own, ""

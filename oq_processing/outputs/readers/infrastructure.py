@@ -1,7 +1,7 @@
 """Networks of roads and pipes: what becomes of their nodes, and their edges as lines.
 
-The engine exports connectivity by node and by event; where nodes are and which edges join them is
-told by the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node`` of
+The engine exports connectivity by node and by event; where nodes are and which edges join them is in
+the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node`` of
 an edge are ids of nodes.
 """
 
