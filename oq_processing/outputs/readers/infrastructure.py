@@ -1,8 +1,8 @@
 """Networks of roads and pipes: what becomes of their nodes, and their edges as lines.
 
-The engine exports connectivity by node and by event; where nodes are and which edges join them is in
-the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node`` of
-an edge are ids of nodes.
+The engine exports connectivity by node and by event. Where nodes are, and which edges join them,
+stands in the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node``
+of an edge are ids of nodes.
 """
 
 from __future__ import annotations
