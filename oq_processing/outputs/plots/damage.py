@@ -159,28 +159,27 @@ def _whose(read: Rows, choices: Choices, place: Place) -> str:
 
 
 def _of_asset(table: Table, asset_id: str) -> Rows:
-    names = [c.name for c in table.columns]
-    i = names.index("asset_id")
+    position = [c.name for c in table.columns].index("asset_id")
     for row in rows_of(table):
-        if row[i] == asset_id:
-            return Rows(table, names, [list(row)])
+        if row[position] == asset_id:
+            return Rows(table, [row])
     raise InvalidChoice(f"There is no asset “{asset_id}” (ASSET_ID) in {table.title}.")
 
 
 def _summed(table: Table) -> Rows:
-    """Return one row: sums of the columns that may be summed, None elsewhere."""
-    sums: list[Any] = [0.0 if c.additive else None for c in table.columns]
-    for block in table.blocks():
-        for i, values in enumerate(block.values):
-            if sums[i] is not None:
-                sums[i] += float(np.asarray(values, dtype=float).sum())
+    """Return one row: sums of the columns that may be summed, 0 elsewhere."""
     for column in table.columns:
         if column.quantity == "damage" and not column.additive:
             raise InvalidChoice(
                 f"“{column.name}” must not be summed ({kind_label(column.kind).lower()}); choose "
                 "an asset by ASSET_ID, or KIND=mean."
             )
-    return Rows(table, [c.name for c in table.columns], [sums])
+    sums = np.zeros(len(table.columns))
+    for block in table.blocks():
+        for i, (column, values) in enumerate(zip(table.columns, block.values)):
+            if column.additive:
+                sums[i] += np.asarray(values, dtype=float).sum()
+    return Rows(table, [sums.tolist()])
 
 
 _CHOICES = ("KIND", "LOSS_TYPE", "TAXONOMY", "TAG_FILTER", "MEMBER")

@@ -27,16 +27,10 @@ from ..core.wording import listed
 from . import general
 
 _MEASURES = {
-    "EL": "efficiency loss",
-    "efl": "efficiency loss",
-    "CCL": "complete connectivity loss",
-    "ccl": "complete connectivity loss",
-    "PCL": "partial connectivity loss",
-    "pcl": "partial connectivity loss",
-    "PCL_node": "partial connectivity loss",
-    "WCL": "weighted connectivity loss",
-    "wcl": "weighted connectivity loss",
-    "WCL_node": "weighted connectivity loss",
+    **dict.fromkeys(("EL", "efl"), "efficiency loss"),
+    **dict.fromkeys(("CCL", "ccl"), "complete connectivity loss"),
+    **dict.fromkeys(("PCL", "pcl", "PCL_node"), "partial connectivity loss"),
+    **dict.fromkeys(("WCL", "wcl", "WCL_node"), "weighted connectivity loss"),
     "Isolation_node": "isolation",
 }
 
@@ -148,13 +142,7 @@ OUTPUTS = {
         ),
     ),
     **dict.fromkeys(
-        (
-            "infra-avg_loss",
-            "infra-event_ccl",
-            "infra-event_pcl",
-            "infra-event_wcl",
-            "infra-event_efl",
-        ),
+        ("infra-avg_loss", *(f"infra-event_{name}" for name in ("ccl", "pcl", "wcl", "efl"))),
         OutputType(
             read=read_tables,
             geometries=(Geometry.NONE,),
