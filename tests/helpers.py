@@ -84,6 +84,11 @@ def table_rows(table) -> list[tuple]:
     return [tuple(None if v != v else v for v in row) for row in found]
 
 
+def titles(table) -> dict[str, str]:
+    """Return the titles of the columns of values."""
+    return {c.name: c.title for c in table.columns if c.quantity}
+
+
 def program(path: Path, code: str) -> Path:
     """Write a Python program that stands for ``oq``."""
     path.write_text(f"#!{sys.executable}\n{code}")

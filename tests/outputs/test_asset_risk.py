@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers import titles
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
@@ -25,10 +26,6 @@ FIELDS = {
 }
 TAGS = {"taxonomy": ["RM", "W", "W"], "NAME_1": ["Bagmati", "?", "Gandaki"]}
 ABOUT = ["asset_id", "NAME_1", "taxonomy", "lon", "lat"]
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 # --- benefit-cost ratios
@@ -123,6 +120,9 @@ def test_ratios_of_a_site_are_those_of_its_sums(bcr, rows_of):
     assert [c.name for c in table.columns] == names
     assert table.title == "Benefit-cost ratio of retrofitting, by site"
     assert (table.style.field, table.style.center) == ("bcr", 1.0)
+    drawn = bcr(Choices(aggregate_by_site=True, style_field="annual_loss_orig"), rlz=[0])
+    assert drawn.title == "Average annual structural loss, as built, by site [EUR]"
+    assert (drawn.style.field, drawn.style.classification) == ("annual_loss_orig", "logarithmic")
     assert not table.column("bcr").additive
     first, second = rows_of(table)
     factor = (1 - math.exp(-0.05 * 50)) / 0.05

@@ -74,8 +74,11 @@ def ids(table) -> list[str]:
     [
         ({"taxonomy": "W"}, ["a3", "a6"]),
         ({"taxonomy": " W , RM/* "}, ["007", "a2", "a3", "a6"]),
-        # letters as they are; a dot is a dot
+        # what is there in its own letter case is meant, else any; a dot is a dot
         ({"taxonomy": "rm*"}, ["a5"]),
+        ({"taxonomy": "Rm/h:1"}, ["007", "a5"]),
+        ({"taxonomy": "w, rm/H:2"}, ["a2", "a3", "a6"]),
+        ({"tag_filter": "NAME_1=bagmati"}, ["007", "a3", "a4"]),
         ({"taxonomy": "*H:1"}, ["007", "a5"]),
         ({"taxonomy": "RM(x, y)"}, ["a4"]),
         ({"taxonomy": "*"}, ["007", "a2", "a3", "a4", "a5", "a6"]),
@@ -94,7 +97,7 @@ def test_assets_are_chosen_by_their_tags(choices, chosen):
     table = chosen_assets(table_of(), Choices(**choices))
     assert ids(table) == chosen
     assert table.rows == len(chosen)
-    # once more: a table may be read twice
+    # a table may be read twice
     assert ids(table) == chosen
 
 

@@ -93,7 +93,7 @@ def test_the_field_that_is_drawn_may_be_chosen(exposure):
 def test_assets_by_tag_and_summed_by_site(exposure, rows_of):
     assert [row[0] for row in rows_of(exposure(Choices(taxonomy="W")))] == ["é2", "a3"]
     table = exposure(Choices(aggregate_by_site=True))
-    assert table.rows == 2
+    assert (table.rows, table.title) == (2, "Exposure: Structural value, by site [EUR]")
     position = [c.name for c in table.columns].index("value-structural")
     assert [row[position] for row in rows_of(table)] == [300.0, 400.0]
     with pytest.raises(InvalidChoice, match="there are: RM, W"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import COST_TYPES, csv_text
+from helpers import COST_TYPES, csv_text, titles
 
 from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
@@ -51,10 +51,6 @@ def losses(risk_source):
         return catalogue.read(source, choices or Choices())
 
     return read
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 def test_a_table_of_losses(losses, rows_of):
@@ -380,7 +376,12 @@ def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
         name: text.replace("81.25000,28.75000", "80.50000,29.10000") for name, text in files.items()
     }
     source = risk_source("damages-stats", same_place, {**PARAMETERS, "limit_states": ["z"]})
-    [row] = rows_of(catalogue.read(source, Choices(aggregate_by_site=True)))
+    table = catalogue.read(source, Choices(aggregate_by_site=True))
+    assert table.column("slide-structural-z-fraction").label == (
+        "Fraction of buildings in damage state z (structural, slide) given the event, sum by site, "
+        "derived: of all states"
+    )
+    [row] = rows_of(table)
     assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
 
 
@@ -541,6 +542,16 @@ def test_losses_of_chosen_assets_summed_by_site(with_arrays, rows_of):
     table = catalogue.read(with_arrays(), Choices(taxonomy="W", aggregate_by_site=True))
     assert rows_of(table) == [(None, "W", 81.25, 28.75, pytest.approx(0.1, 1e-7), 2.0, 1)]
     assert table.title == "Mean structural loss, by site [EUR]"
+    drawn = Choices(aggregate_by_site=True, style_field="Contents")
+    table = catalogue.read(with_arrays(**EVENTS), drawn)
+    assert table.title == "Average contents loss in 50 years, by site [USD]"
+    assert (table.style.field, table.column("assets").title) == ("contents", "Number of assets")
+    labels = [table.column(f"contents{which}").label for which in ("", "-per-year")]
+    assert labels == [
+        "Average contents loss in 50 years, sum by site",
+        "Average contents loss per year, sum by site, derived: divided by 50",
+    ]
+    assert table.column("contents-per-year").type == REAL
     with pytest.raises(InvalidChoice, match="the maximum of a total is not the sum"):
         catalogue.read(with_arrays(), Choices(kind="max", aggregate_by_site=True))
 

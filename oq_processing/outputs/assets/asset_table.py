@@ -21,9 +21,11 @@ def value_style(column: Column) -> Style:
     return Style(column.name, "logarithmic", (), LOSS_RAMP)
 
 
-def points_or_table(choices: Choices) -> Geometry:
-    """Return what assets are drawn as: points unless GEOMETRY says none."""
-    return Geometry.NONE if choices.geometry == Geometry.NONE else Geometry.POINT
+def as_points(table: Table, choices: Choices) -> Table:
+    """Return a table, whose blocks have coordinates, as points unless GEOMETRY says none."""
+    if choices.geometry == Geometry.NONE:
+        return table.map_blocks(lambda block: replace(block, xy=None))
+    return replace(table, geometry=Geometry.POINT)
 
 
 def drawn_by_default(
@@ -61,20 +63,16 @@ def asset_table(
 
     The column ``usual`` is drawn unless the user chooses another.
     """
-    pairs = about_columns(assets)
-    geometry = points_or_table(choices)
-    fields = [field for _, field in pairs]
-    points = geometry == Geometry.POINT
+    about = about_columns(assets)
     table = Table(
         title="",
-        columns=(*(column for column, _ in pairs), *columns),
+        columns=(*about.values(), *columns),
         rows=assets.rows,
-        blocks=partial(asset_blocks, assets, fields, arrays, points),
-        geometry=geometry,
+        blocks=partial(asset_blocks, assets, about, arrays),
         notes=tuple(notes) if assets.rows else (*notes, empty_note(source)),
         provenance=risk_provenance(source, choices),
     )
-    return drawn_by_default(table, usual, columns, style)
+    return drawn_by_default(as_points(table, choices), usual, columns, style)
 
 
 def check_ids(source: Source, assets: Assets, ids: Array | Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,14 +93,14 @@ def read_assets(source: Source, what: str = "assets") -> Assets:
     return Assets(array, tags)
 
 
-def about_columns(assets: Assets, asset_id: str = "asset_id") -> list[tuple[Column, str]]:
-    """Return the columns that say which asset a row is of, each with its field of the assets."""
-    return [
-        (replace(USUAL["asset_id"], name=asset_id), "id"),
-        *((tag_column(tag), tag) for tag in sorted(assets.tags)),
-        (USUAL["lon"], "lon"),
-        (USUAL["lat"], "lat"),
-    ]
+def about_columns(assets: Assets, asset_id: str = "asset_id") -> dict[str, Column]:
+    """Return the columns that say which asset a row is of, by their fields of the assets."""
+    return {
+        "id": replace(USUAL["asset_id"], name=asset_id),
+        **{tag: tag_column(tag) for tag in sorted(assets.tags)},
+        "lon": USUAL["lon"],
+        "lat": USUAL["lat"],
+    }
 
 
 def tag_column(tag: str) -> Column:
@@ -109,16 +109,15 @@ def tag_column(tag: str) -> Column:
 
 
 def asset_blocks(
-    assets: Assets, fields: Sequence[str], values: Sequence[Array], points: bool
+    assets: Assets, fields: Iterable[str], values: Sequence[Array] = ()
 ) -> Iterator[Block]:
     """Yield fields of the assets with ``values``, one array of as many rows for each column."""
-    size = rows_per_block(len(fields) + len(values))
+    names = [*fields]
+    size = rows_per_block(len(names) + len(values))
     for start in range(0, assets.rows, size):
         stop = min(start + size, assets.rows)
-        yield Block(
-            (*(assets.cells(f, start, stop) for f in fields), *(v[start:stop] for v in values)),
-            assets.xy(start, stop) if points else None,
-        )
+        about = (assets.cells(name, start, stop) for name in names)
+        yield Block((*about, *(v[start:stop] for v in values)), assets.xy(start, stop))
 
 
 def value_column(source: Source, name: str) -> Column:

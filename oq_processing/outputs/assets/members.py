@@ -19,13 +19,12 @@ from ..core.table import (
     Block,
     Column,
     ColumnType,
-    Geometry,
     Table,
     point_array,
     refuse_many,
     rows_per_block,
 )
-from .asset_table import drawn_by_default, points_or_table
+from .asset_table import as_points, drawn_by_default
 from .assets import empty_note, risk_provenance, tag_column
 from .damage_states import damage_states, loss_style
 from .selection import left_out_note
@@ -215,24 +214,23 @@ def table_of(source: Source, choices: Choices, parts: Sequence[Part]) -> Table:
         for name in first.header[: first.shared]
     )
     values = [c for part in parts for c in part.columns]
-    geometry = points_or_table(choices)
     note = left_out_note(source, first.rows) if first.rows else empty_note(source)
     table = Table(
         title="",
         columns=(*about, *values),
         rows=first.rows,
-        blocks=partial(_blocks, parts, len(about), geometry == Geometry.POINT),
-        geometry=geometry,
+        blocks=partial(_blocks, parts, len(about)),
         notes=(note,) if note else (),
         provenance=risk_provenance(
             source, choices, [part.member.name for part in parts], first.about
         ),
     )
     usual = _usual(values, damage_states(source))
+    table = as_points(table, choices)
     return drawn_by_default(table, usual, values, lambda column: loss_style(column, source))
 
 
-def _blocks(parts: Sequence[Part], shared: int, points: bool) -> Iterator[Block]:
+def _blocks(parts: Sequence[Part], shared: int) -> Iterator[Block]:
     """Yield the rows of several members side by side, checked to be of the same assets."""
     first = parts[0].member
     size = rows_per_block(shared + sum(len(part.columns) for part in parts))
@@ -253,31 +251,26 @@ def _blocks(parts: Sequence[Part], shared: int, points: bool) -> Iterator[Block]
             if any(a.tolist() != b.tolist() for a, b in zip(values[:shared], found[:shared])):
                 raise _different(part.member, first)
             values += found[shared:]
-        xy = point_array(values[place[0]], values[place[1]]) if points else None
-        yield Block(tuple(values), xy)
+        yield Block(tuple(values), point_array(values[place[0]], values[place[1]]))
 
 
-@dataclass(frozen=True)
-class Derived:
-    """A column computed from those of the names ``of``."""
-
-    column: Column
-    of: tuple[str, ...]
-    compute: Callable[..., Array]
+Derived = tuple[Column, "tuple[str, ...]", Callable[..., Array]]
+"""A column, and the names of those that a function computes it from."""
 
 
 def with_derived(table: Table, derived: Sequence[Derived]) -> Table:
     """Add columns to a table, unless there would be too many."""
     names = [c.name for c in table.columns]
-    if len(names) + len(derived) > MAX_COLUMNS or any(d.column.name in names for d in derived):
+    columns = [column for column, _, _ in derived]
+    if len(names) + len(columns) > MAX_COLUMNS or any(c.name in names for c in columns):
         return table
 
     def more(block: Block) -> Block:
         by_name = dict(zip(names, block.values))
-        found = (d.compute(*(by_name[name] for name in d.of)) for d in derived)
+        found = (compute(*(by_name[name] for name in of)) for _, of, compute in derived)
         return replace(block, values=(*block.values, *found))
 
-    return table.map_blocks(more, (*table.columns, *(d.column for d in derived)))
+    return table.map_blocks(more, (*table.columns, *columns))
 
 
 def _usual(columns: Sequence[Column], states: Sequence[str]) -> Column:

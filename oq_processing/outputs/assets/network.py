@@ -31,16 +31,13 @@ def with_lines(source: Source, choices: Choices, assets: Assets, table: Table) -
     return replace(table, lines=edges(source, every, assets))
 
 
-def value_pairs(source: Source, assets: Assets) -> list[tuple[Column, str]]:
-    """Return the columns of values and occupants, each with its field of the assets."""
-    pairs = [
-        (value_column(source, name), name)
-        for name in assets.names
-        if name not in ("id", "lon", "lat", "ordinal", "site_id")
-    ]
-    if is_network(assets):  # it has other components than buildings
-        pairs = [(replace(c, unit="") if c.loss_type == "number" else c, n) for c, n in pairs]
-    return pairs
+def value_columns(source: Source, assets: Assets) -> dict[str, Column]:
+    """Return the columns of values and occupants, by their fields of the assets."""
+    about = ("id", "lon", "lat", "ordinal", "site_id")
+    found = {name: value_column(source, name) for name in assets.names if name not in about}
+    if is_network(assets) and "value-number" in found:  # of other components than buildings
+        found["value-number"] = replace(found["value-number"], unit="")
+    return found
 
 
 def is_network(assets: Assets) -> bool:
@@ -81,12 +78,12 @@ def edges(source: Source, choices: Choices, assets: Assets) -> Table:
             f"{len(broken)} of {len(rows)} edges have no line, because one of their nodes is "
             f"missing: {listed(names)}."
         )
-    pairs = [*about_columns(assets, "id"), *value_pairs(source, assets)]
+    about = {**about_columns(assets, "id"), **value_columns(source, assets)}
     table = Table(
         title="Edges of the network",
-        columns=tuple(column for column, _ in pairs),
+        columns=tuple(about.values()),
         rows=len(rows),
-        blocks=partial(_edge_blocks, picked, [f for _, f in pairs], assets.xy(), ends),
+        blocks=partial(_edge_blocks, picked, [*about], assets.xy(), ends),
         geometry=Geometry.LINE,
         style=Style("taxonomy"),
         notes=tuple(notes),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...engine.errors import InvalidChoice
 from ..core.kinds import kind_label
 from ..core.lazy import Array, np
-from ..core.table import Block, Column, ColumnType, Geometry, Table, point_array, rows_per_block
+from ..core.table import Column, ColumnType, Geometry, Table, blocks_of, point_array
 
 ASSETS = "assets"
 """Name of the column that says how many assets a sum is of."""
@@ -39,30 +40,20 @@ def by_site(table: Table) -> Table:
         if i not in (*summed, *place) and c.name not in _ASSET_IDS
     ]
     sums, counts, common = _sums(table, owners, len(sites), summed, shared)
-    columns = [table.columns[i] for i in sorted((*common, *place))]
+    lon, lat = sites.real, sites.imag
+    known = {**common, place[0]: lon, place[1]: lat}
+    kept = sorted(known)
+    columns = [table.columns[i] for i in kept]
     columns += [sum_by_site(table.columns[i]) for i in summed]
     columns.append(Column(ASSETS, ColumnType.INTEGER, "Number of assets", additive=True))
-    points = table.geometry != Geometry.NONE
-
-    def blocks() -> Iterator[Block]:
-        size = rows_per_block(len(columns))
-        for start in range(0, len(sites), size):
-            part = slice(start, start + size)
-            lon, lat = sites[part].real, sites[part].imag
-            values: list[Array] = []
-            for i in sorted((*common, *place)):
-                values.append(lon if i == place[0] else lat if i == place[1] else common[i][part])
-            values += [total[part] for total in sums]
-            values.append(counts[part])
-            yield Block(tuple(values), point_array(lon, lat) if points else None)
-
+    xy = None if table.geometry == Geometry.NONE else point_array(lon, lat)
     note = f"{int(counts.sum()):,} assets summed at {len(sites):,} places."
     summary = replace(
         table,
         title=f"{table.title}, by site",
         columns=tuple(columns),
         rows=len(sites),
-        blocks=blocks,
+        blocks=partial(blocks_of, [*(known[i] for i in kept), *sums, counts], xy),
         notes=(*table.notes, note),
     )
     return titled_by_site(summary, table.columns)
@@ -100,7 +91,7 @@ def not_summed(table: Table) -> str:
 
 
 def why_not_summed(column: Column) -> str:
-    """Return why a column must not be summed, and where the sum is to be had."""
+    """Return why a column must not be summed, and where to find the sum."""
     what = f"“{column.name}” ({column.label or column.name}) must not be summed"
     if column.quantity == "average loss" and column.kind:
         return (

@@ -27,3 +27,8 @@ def of_what(loss_type: str, peril: str = "") -> str:
     """Return what stands behind a quantity: `` (structural, landslide)``, "" for nothing."""
     words = ", ".join(word for word in (loss_words(loss_type), peril) if word)
     return f" ({words})" if words else ""
+
+
+def expected(source: Source, consequence: str, loss_type: str, peril: str = "") -> str:
+    """Return what a consequence of damage is called: ``Expected losses (structural) in 1 year``."""
+    return f"Expected {consequence.replace('_', ' ')}{of_what(loss_type, peril)}{when(source)}"

@@ -64,12 +64,11 @@ def asset_loss_curves(source: Source, choices: Choices, place: Place) -> Plot:
 
 def _rows_of(file: CsvFile, asset_id: str) -> Iterator[tuple[str, float, float, float]]:
     """Yield loss type, loss, ratio and probability of an asset's rows."""
-    at: list[int] = []
-    for row in curve_rows(file):
-        if not at:
-            if not {"loss_ratio", "poe"} <= set(file.header):
-                raise InvalidOutput(f"{file.member} has no loss curves: {listed(file.header)}.")
-            at = [file.header.index(name) for name in ("loss_value", "loss_ratio", "poe")]
+    rows = curve_rows(file)
+    if not {"loss_ratio", "poe"} <= set(file.header):
+        raise InvalidOutput(f"{file.member} has no loss curves: {listed(file.header)}.")
+    at = [file.header.index(name) for name in ("loss_value", "loss_ratio", "poe")]
+    for row in rows:
         if row[0] == asset_id:
             loss, ratio, poe = (float(row[i]) for i in at)
             yield row[1], loss, ratio, poe

@@ -36,9 +36,7 @@ class _Damage:
     @property
     def states(self) -> list[str]:
         """The states of all perils, in their order."""
-        return list(
-            dict.fromkeys(state for by_state in self.numbers.values() for state in by_state)
-        )
+        return list(dict.fromkeys(s for by_state in self.numbers.values() for s in by_state))
 
     @property
     def left_out(self) -> list[str]:
@@ -139,17 +137,12 @@ def _read(source: Source, choices: Choices, place: Place) -> _Damage:
 
 def _only_row(read: Rows) -> dict[str, Any]:
     if len(read.rows) != 1:
-        tags = [
-            c.name
-            for c in read.table.columns
-            if c.type == ColumnType.TEXT
-            and len(read.distinct(c.name)) > 1
-            and c.name != "loss_type"
-        ]
+        texts = [c.name for c in read.table.columns if c.type == ColumnType.TEXT]
+        tags = [n for n in texts if n != "loss_type" and len(read.distinct(n)) > 1]
         raise InvalidChoice(
             f"These are {len(read.rows)} rows; choose one by TAG_FILTER ({', '.join(tags)})."
         )
-    return dict(zip(read.names, read.rows[0]))
+    return next(read.cells())
 
 
 def _count(number: float) -> str:
@@ -166,28 +159,27 @@ def _whose(read: Rows, choices: Choices, place: Place) -> str:
 
 
 def _of_asset(table: Table, asset_id: str) -> Rows:
-    names = [c.name for c in table.columns]
-    i = names.index("asset_id")
+    position = [c.name for c in table.columns].index("asset_id")
     for row in rows_of(table):
-        if row[i] == asset_id:
-            return Rows(table, names, [list(row)])
+        if row[position] == asset_id:
+            return Rows(table, [row])
     raise InvalidChoice(f"There is no asset “{asset_id}” (ASSET_ID) in {table.title}.")
 
 
 def _summed(table: Table) -> Rows:
-    """Return one row: sums of the columns that may be summed, None elsewhere."""
-    sums: list[Any] = [0.0 if c.additive else None for c in table.columns]
-    for block in table.blocks():
-        for i, values in enumerate(block.values):
-            if sums[i] is not None:
-                sums[i] += float(np.asarray(values, dtype=float).sum())
+    """Return one row: sums of the columns that may be summed, 0 elsewhere."""
     for column in table.columns:
         if column.quantity == "damage" and not column.additive:
             raise InvalidChoice(
                 f"“{column.name}” must not be summed ({kind_label(column.kind).lower()}); choose "
                 "an asset by ASSET_ID, or KIND=mean."
             )
-    return Rows(table, [c.name for c in table.columns], [sums])
+    sums = np.zeros(len(table.columns))
+    for block in table.blocks():
+        for i, (column, values) in enumerate(zip(table.columns, block.values)):
+            if column.additive:
+                sums[i] += np.asarray(values, dtype=float).sum()
+    return Rows(table, [sums.tolist()])
 
 
 _CHOICES = ("KIND", "LOSS_TYPE", "TAXONOMY", "TAG_FILTER", "MEMBER")

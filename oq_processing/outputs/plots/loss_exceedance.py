@@ -75,21 +75,16 @@ def _loss_columns(table: Table) -> list[Column]:
 
 def _curves(read: Rows, values: Sequence[Column]) -> list[Series]:
     """Return a curve for each statistic or realization, loss type, tag and type of exceedance."""
-    keys = [
-        c.name
-        for c in read.table.columns
-        if c.name
-        not in ("return_period", *(v.name for v in read.table.columns if v.quantity in _VALUES))
-    ]
+    columns = read.table.columns
+    keys = [c.name for c in columns if c.name != "return_period" and c.quantity not in _VALUES]
     varying = [name for name in keys if len(read.distinct(name)) > 1]
-    at = {name: i for i, name in enumerate(read.names)}
-    curves: dict[tuple[Any, ...], list[list[Any]]] = {}
-    for row in read.rows:
-        curves.setdefault(tuple(row[at[name]] for name in keys), []).append(row)
+    curves: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for cells in read.cells():
+        curves.setdefault(tuple(cells[name] for name in keys), []).append(cells)
     found = []
-    for key, rows in curves.items():
-        rows.sort(key=lambda row: row[at["return_period"]])
-        of = dict(zip(keys, key))
+    for rows in curves.values():
+        rows.sort(key=lambda row: row["return_period"])
+        of = rows[0]
         kind = str(of.get("stat") or (f"rlz-{of['rlz_id']}" if "rlz_id" in of else "mean"))
         words = [
             loss_words(of[name]) if name == "loss_type" else str(of[name])
@@ -97,20 +92,15 @@ def _curves(read: Rows, values: Sequence[Column]) -> list[Series]:
             if name not in ("stat", "rlz_id")
         ]
         for column in values:
-            group = ", ".join([*words, *_told_apart(column, values)])
-            found.append(
-                Series(
-                    tuple(float(row[at["return_period"]]) for row in rows),
-                    tuple(float(row[at[column.name]]) for row in rows),
-                    kind,
-                    group,
-                )
+            x, y = (
+                tuple(float(row[name]) for row in rows) for name in ("return_period", column.name)
             )
+            found.append(Series(x, y, kind, ", ".join([*words, *_distinguished(column, values)])))
     return found
 
 
-def _told_apart(column: Column, values: Sequence[Column]) -> list[str]:
-    """Return what tells a column of losses from the others: OEP, amplified."""
+def _distinguished(column: Column, values: Sequence[Column]) -> list[str]:
+    """Return what distinguishes a column of losses from the others: OEP, amplified."""
     name, others = split_name(column.name), [split_name(other.name) for other in values]
     words = [name.ep.upper()] if len({other.ep for other in others}) > 1 else []
     if len({other.base for other in others}) > 1:
@@ -131,18 +121,10 @@ def _mean_of(source: Source, choices: Choices, loss_types: Sequence[str]) -> Row
 
 def _table_of(title: str, parts: Sequence[Rows], values: Sequence[Column]) -> Table:
     """Return the rows of a figure; the engine's mean beside realizations has its own ``stat``."""
-    columns: list[Column] = []
-    for part in parts:
-        for column in part.table.columns:
-            if column.name not in [c.name for c in columns]:
-                columns.append(column)
-    units = {column.name: column for column in values}
-    rows = []
-    for part in parts:
-        for row in part.rows:
-            cells = dict(zip(part.names, row))
-            rows.append([cells.get(column.name) for column in columns])
-    return small_table(title, [units.get(c.name, c) for c in columns], rows)
+    columns = {column.name: column for part in parts for column in part.table.columns}
+    columns.update((column.name, column) for column in values)
+    rows = [[cells.get(name) for name in columns] for part in parts for cells in part.cells()]
+    return small_table(title, [*columns.values()], rows)
 
 
 PLOTS = dict.fromkeys(

@@ -47,7 +47,7 @@ class Series:
     """A curve, or one set of bars.
 
     ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
-    is what else tells series apart (IMT, PoE, loss type, …), which decides the colour, unless
+    is what else distinguishes series (IMT, PoE, loss type, …), which decides the colour, unless
     ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
     that it is below, 1 where it is at least that, else 0; empty where all are known.
     """
@@ -88,7 +88,7 @@ class Plot:
 
 
 def labels(series: Sequence[Series]) -> list[str]:
-    """Return what the legend calls each series: what tells it from the others, no more."""
+    """Return what the legend calls each series: what distinguishes it from the others, no more."""
     kinds = {s.kind for s in series}
     groups = {s.group for s in series}
     found = []
@@ -176,7 +176,7 @@ def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
 
     SITE_ID is a custom id, else the number of a site. SITE is the nearest; more than one step of
     the grid away is an error: ``spacing`` in km, or where it is None the distance from that site
-    to the next. The only site is taken unasked. Raises :class:`InvalidChoice`.
+    to the next. The only site needs no choice. Raises :class:`InvalidChoice`.
     """
     count = len(sites.lon)
     if place.point and place.site_id:

@@ -21,8 +21,17 @@ class Rows:
     """A table read whole: its columns and rows."""
 
     table: Table
-    names: list[str]
-    rows: list[list[Any]]
+    rows: Sequence[Sequence[Any]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [column.name for column in self.table.columns]
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Yield each row by the names of its columns."""
+        names = self.names
+        return (dict(zip(names, row)) for row in self.rows)
 
     def distinct(self, name: str) -> list[Any]:
         """Return the values of a column in their order, [] if it has none."""
@@ -62,8 +71,7 @@ class Rows:
 
 def read_whole(table: Table) -> Rows:
     """Return a table with all its rows."""
-    names = [column.name for column in table.columns]
-    return Rows(table, names, [list(row) for row in rows_of(table)])
+    return Rows(table, [*rows_of(table)])
 
 
 def rows_of(table: Table) -> Iterator[tuple[Any, ...]]:

@@ -9,10 +9,10 @@ from typing import Callable
 
 from ..assets.damage_states import damage_column, damage_states
 from ..assets.units import loss_unit, loss_unit_of_all, of_people
-from ..assets.words import average_loss, of_what, when
+from ..assets.words import average_loss, expected, when
 from ..core.quantities import PEOPLE
 from ..core.source import Source
-from ..core.table import Column
+from ..core.table import Column, ColumnType
 from ..core.wording import capital, duration, loss_words
 
 EP_TYPES = {
@@ -89,86 +89,87 @@ def split_name(name: str) -> Name:
     return Name(match[1], match[2] or "ep", match[3] == "ratio")
 
 
+def _column(
+    values: Values,
+    label: str,
+    quantity: str,
+    unit: str = "",
+    additive: bool = False,
+    loss_type: str | None = None,
+) -> Column:
+    """Return a column of values; its loss type is that of the rows where it has none itself."""
+    of = values.loss_type if loss_type is None else loss_type
+    real = ColumnType.REAL
+    return Column(values.name, real, capital(label), unit, additive, quantity, loss_type=of)
+
+
 def _state(values: Values, time: str, what: str = "Expected number") -> Column:
     return damage_column(values.name, values.state, values.loss_type, time=time, what=what)
 
 
-def _value(values: Values, name: Name, label: str, quantity: str, additive: bool) -> Column:
+def _value(values: Values, name: Name, label: str, quantity: str, additive: bool = False) -> Column:
     """Return the column of a loss or consequence, or of its ratio to what is exposed."""
     label += ", amplified" if name.amplified else ""
-    unit = loss_unit_of_all(values.source, values.loss_types) if name.words == "loss" else ""
     if name.ratio:
-        label, unit = f"{label}, share of the exposure", "fraction"
-        additive, quantity = False, "loss ratio"
-    elif name.what in PEOPLE:
-        unit = "people"
-    of = values.loss_type
-    return Column(
-        values.name, label=label, unit=unit, additive=additive, quantity=quantity, loss_type=of
-    )
+        return _column(values, f"{label}, share of the exposure", "loss ratio", "fraction")
+    unit = loss_unit_of_all(values.source, values.loss_types) if name.words == "loss" else ""
+    return _column(values, label, quantity, "people" if name.what in PEOPLE else unit, additive)
 
 
 def _risk(values: Values) -> Column:
-    time = when(values.source)
     if values.state:
-        return _state(values, time)
+        return _state(values, when(values.source))
     name = split_name(values.name)
     if name.what == "loss":
-        label, quantity = average_loss(values.source, values.loss_type), "average loss"
-    else:
-        quantity = name.what
-        label = f"Expected {quantity.replace('_', ' ')}{of_what(values.loss_type)}{time}"
-    return _value(values, name, label, quantity, additive=True)
+        label = average_loss(values.source, values.loss_type)
+        return _value(values, name, label, "average loss", additive=True)
+    label = expected(values.source, name.what, values.loss_type)
+    return _value(values, name, label, name.what, additive=True)
 
 
 def _at_period(values: Values, what: str, ep: str) -> str:
     """Return what is called with its return period, or with the one of each row."""
     period = "" if values.period is None else f"{values.period:g}-year "
-    return f"{capital(what)} at the {period}return period, {EP_TYPES[ep]}"
+    return f"{what} at the {period}return period, {EP_TYPES[ep]}"
 
 
 def _curve(values: Values) -> Column:
     name = split_name(values.name)
     label = _at_period(values, f"{loss_words(values.loss_type)} {name.words}", name.ep)
-    return _value(values, name, label, "loss curve", additive=False)
+    return _value(values, name, label, "loss curve")
 
 
 def _event(values: Values) -> Column:
     if values.state:
         return _state(values, " in the event", "Number")
     name = Name(values.name)
-    label = f"{capital(f'{loss_words(values.loss_type)} {name.words}')} in the event"
-    return _value(values, name, label, "event loss", additive=False)
+    label = f"{loss_words(values.loss_type)} {name.words} in the event"
+    return _value(values, name, label, "event loss")
 
 
 def _source_loss(values: Values) -> Column:
     parameters = values.source.oqparam
-    label = f"{capital(f'{loss_words(values.loss_type)} loss')}, sum over all events"
+    label = f"{loss_words(values.loss_type)} loss, sum over all events"
     if time := parameters.get("investigation_time"):
         total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
         label += f" of {duration(total)}"
     unit = loss_unit_of_all(values.source, values.loss_types)
-    of = values.loss_type
-    return Column(values.name, label=label, unit=unit, quantity="source loss", loss_type=of)
+    return _column(values, label, "source loss", unit)
 
 
 def _average(values: Values) -> Column:
-    name, label = values.name, average_loss(values.source, values.name)
-    unit = loss_unit(values.source, name)
-    return Column(
-        name, label=label, unit=unit, additive=True, quantity="average loss", loss_type=name
-    )
+    source, name = values.source, values.name
+    unit = loss_unit(source, name)
+    return _column(values, average_loss(source, name), "average loss", unit, True, name)
 
 
 def _exposure(values: Values) -> Column:
     name, unit = values.name, loss_unit(values.source, values.name)
     if name == "number":
-        return Column(
-            name, label="Number of buildings", unit=unit, additive=True, quantity="exposure"
-        )
+        return _column(values, "Number of buildings", "exposure", unit, True, "")
     what = loss_words(name)
-    label = capital(what) if unit == "people" or name == "area" else f"Value, {what}"
-    return Column(name, label=label, unit=unit, additive=True, quantity="exposure", loss_type=name)
+    label = what if unit == "people" or name == "area" else f"Value, {what}"
+    return _column(values, label, "exposure", unit, True, name)
 
 
 def _of_perils(values: Values) -> Column:
@@ -177,53 +178,45 @@ def _of_perils(values: Values) -> Column:
     what, _, loss_type = name.partition("-")
     words = loss_words(loss_type)
     if not loss_type:
-        label, unit = capital(loss_words(name)), "people" if of_people(name) else ""
-        return Column(name, label=label, unit=unit, quantity="risk", loss_type=name)
+        return _column(
+            values, loss_words(name), "risk", "people" if of_people(name) else "", loss_type=name
+        )
     if what == "loss":
-        label, unit = capital(f"{words} loss"), loss_unit(values.source, loss_type)
-        return Column(name, label=label, unit=unit, quantity="loss", loss_type=loss_type)
+        unit = loss_unit(values.source, loss_type)
+        return _column(values, f"{words} loss", "loss", unit, loss_type=loss_type)
     if what in damage_states(values.source):
         return damage_column(name, what, loss_type)
-    label = capital(f"{what.replace('_', ' ')}, {words}")
-    return Column(name, label=label, quantity=what, loss_type=loss_type)
+    return _column(values, f"{what.replace('_', ' ')}, {words}", what, loss_type=loss_type)
 
 
-def _reinsured(values: Values, name: Name) -> tuple[str, str]:
-    """Return what was ceded or kept, and its unit."""
+def _reinsured(values: Values, name: Name, label: str, average: bool = False) -> Column:
+    """Return the column of what was ceded or kept, which ``label`` says as {}."""
     parameters = values.source.oqparam
     loss_types = parameters.get("reinsurance_file") or [parameters.get("total_losses") or ""]
     unit = loss_unit_of_all(values.source, [str(loss_type) for loss_type in loss_types])
-    base = name.what
-    if base.startswith(("overspill_", "over_")):
-        return f"overspill of {base.partition('_')[2]}", unit
-    return base if base in ("claim", "retention") else f"cession to {base}", unit
-
-
-def _reinsurance(values: Values, name: Name, label: str, unit: str, average: bool) -> Column:
-    label += ", amplified" if name.amplified else ""
-    return Column(values.name, label=label, unit=unit, additive=average, quantity="reinsurance")
+    what = name.what if name.what in ("claim", "retention") else f"cession to {name.what}"
+    if name.what.startswith(("overspill_", "over_")):
+        what = f"overspill of {name.what.partition('_')[2]}"
+    label = label.format(what) + (", amplified" if name.amplified else "")
+    return _column(values, label, "reinsurance", unit, average, "")
 
 
 def _reinsurance_average(values: Values) -> Column:
-    name, time = Name(values.name), values.source.risk_time
-    what, unit = _reinsured(values, name)
-    label = f"Average annual {what}" if time == 1 else f"Average {what}{when(values.source)}"
-    return _reinsurance(values, name, label, unit, average=True)
+    annual = values.source.risk_time == 1
+    label = "Average annual {}" if annual else f"Average {{}}{when(values.source)}"
+    return _reinsured(values, Name(values.name), label, average=True)
 
 
 def _reinsurance_event(values: Values) -> Column:
-    name = Name(values.name)
-    what, unit = _reinsured(values, name)
-    return _reinsurance(values, name, f"{capital(what)} in the event", unit, average=False)
+    return _reinsured(values, Name(values.name), "{} in the event")
 
 
 def _reinsurance_curve(values: Values) -> Column:
     name = split_name(values.name)
-    what, unit = _reinsured(values, name)
-    return _reinsurance(values, name, _at_period(values, what, name.ep), unit, average=False)
+    return _reinsured(values, name, _at_period(values, "{}", name.ep))
 
 
-# --- what tells files and rows apart
+# --- distinguish files and rows
 
 
 def _tags_in_name(_: Source, suffix: str, header: tuple[str, ...]) -> tuple[str, ...]:
@@ -231,11 +224,9 @@ def _tags_in_name(_: Source, suffix: str, header: tuple[str, ...]) -> tuple[str,
 
     Tags may hold hyphens: a run of columns is compared with the name, nothing is split.
     """
-    for i in range(len(header)):
-        for j in range(i + 1, len(header) + 1):
-            if "-".join(header[i:j]) == suffix:
-                return header[i:j]
-    return ()
+    ends = range(len(header) + 1)
+    runs = (header[i:j] for i in ends for j in ends[i + 1 :])
+    return next((run for run in runs if "-".join(run) == suffix), ())
 
 
 def _tags_asked(source: Source, _: str, header: tuple[str, ...]) -> tuple[str, ...]:
@@ -244,13 +235,9 @@ def _tags_asked(source: Source, _: str, header: tuple[str, ...]) -> tuple[str, .
     return tuple(n for n in header if n in asked or re.fullmatch(r"(ID|NAME)(_\d+)?", n))
 
 
-def _no_tags(*_: object) -> tuple[str, ...]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Totals:
-    """A type of totals: what its columns of values mean, and what tells files and rows apart.
+    """A type of totals: what its columns of values mean, and what distinguishes files and rows.
 
     ``choices`` are those of the values; ``tags`` finds the columns of tags by source, end of the
     file's name and header; ``wide`` returns the loss type of a column where each has its own, ""
@@ -309,7 +296,7 @@ TOTALS = {
         _source_loss,
         "LOSS_TYPE",
         "Losses by source.",
-        tags=_no_tags,
+        tags=lambda *_: (),
         prefix="src_loss_",
         by_loss_type=True,
     ),

@@ -60,7 +60,7 @@ class Taken:
 
 
 def suffix(source: Source, file: CsvFile) -> str:
-    """Return what tells a file from the others of its output: ``NAME_1``, "" for the total."""
+    """Return what a file is of, among those of its output: ``NAME_1``, "" for the total."""
     for prefix in (f"{source.output.type}-", totals_of(source).prefix):
         if prefix and file.member.startswith(prefix):
             return file.member[len(prefix) :]

@@ -51,6 +51,7 @@ class _Key:
     loss_type: str
     period: float | None
     position: int
+    column: Column
 
 
 def read_by_tag(source: Source, choices: Choices, tag: str) -> TagTable:
@@ -66,20 +67,19 @@ def read_by_tag(source: Source, choices: Choices, tag: str) -> TagTable:
         )
     file, name = _file_of(source, csv_files(source), tag)
     taken = take(source, file, choices, default_kind=True)
-    keys = _keys(taken)
-    others = [other for other in taken.tags if other != name]
-    columns, notes = _columns(source, taken, keys), []
-    rows, combinations = _rows(taken, choices)
-    several = [other for other in others if len({c[other] for c in combinations}) > 1]
+    keys, notes = _keys(source, taken), []
+    rows = _rows(taken, choices)
+    position = taken.file.header.index
+    several = [t for t in taken.tags if t != name and len({r[position(t)] for r in rows}) > 1]
     if several:
-        columns, keys = _summed(taken, columns, keys, several)
+        keys = _summable(taken, keys, several)
         notes.append(f"Summed over {' and '.join(several)}; TAG_FILTER chooses of them.")
-    values = _pivot(taken, rows, keys, name)
-    styled = find_column(columns, choices.style_field) or _usual(columns, keys)
+    columns = tuple(key.column for key in keys)
+    styled = find_column(columns, choices.style_field) or _usual(keys)
     return TagTable(
         name,
-        tuple(columns),
-        values,
+        columns,
+        _pivot(taken, rows, keys, name),
         loss_style(styled, source),
         with_unit(f"{styled.label} by {name}", styled.unit),
         tuple(notes),
@@ -110,53 +110,53 @@ def _file_of(source: Source, files: Sequence[CsvFile], wanted: str) -> tuple[Csv
     return min(((f, t) for f, t in found if name in t), key=lambda pair: len(pair[1]))[0], name
 
 
-def _keys(taken: Taken) -> list[_Key]:
+def _keys(source: Source, taken: Taken) -> list[_Key]:
     """Return what the columns hold: by kind, loss type, return period, in the file's order."""
     header = taken.file.header
     wide = "loss_type" not in header
+    kinds = taken.kinds or [""]
     periods: Sequence[float | None] = sorted(taken.periods) or [None]
-    keys = [
-        _Key(kind, header[i] if wide else loss_type, period, i)
-        for kind in taken.kinds or [""]
-        for loss_type in ([""] if wide else taken.loss_types)
+    loss_types = [""] if wide else taken.loss_types
+    what = (
+        f"{len(kinds)} statistics or realizations × {len(taken.loss_types)} loss types × "
+        f"{len(periods)} return periods"
+    )
+    count = len(kinds) * len(loss_types) * len(periods) * len(taken.values)
+    refuse_many(count, what, "KIND, LOSS_TYPE or RETURN_PERIOD")
+    return [
+        _Key(kind, of, period, i, _column(source, taken, kind, of, period, i))
+        for kind in kinds
+        for loss_type in loss_types
         for period in periods
         for i in taken.values
+        for of in [header[i] if wide else loss_type]
     ]
-    what = (
-        f"{len(taken.kinds) or 1} statistics or realizations × {len(taken.loss_types)} loss types "
-        f"× {len(periods)} return periods"
-    )
-    refuse_many(len(keys), what, "KIND, LOSS_TYPE or RETURN_PERIOD")
-    return keys
 
 
-def _columns(source: Source, taken: Taken, keys: Sequence[_Key]) -> list[Column]:
-    describe = totals_of(source).describe
+def _column(
+    source: Source, taken: Taken, kind: str, loss_type: str, period: float | None, i: int
+) -> Column:
     header = taken.file.header
-    ep_types = {split_name(header[i]).ep for i in taken.values}
-    found = []
-    for key in keys:
-        loss_types = [key.loss_type] if key.loss_type else []
-        values = Values(source, header[key.position], loss_types, key.period)
-        parts = [key.kind] if len(taken.kinds) > 1 else []
-        if "loss_type" in header:
-            name = split_name(values.name)
-            parts.append(key.loss_type)
-            if values.state or name.base != "loss":
-                parts.append(values.state or name.base)
-            parts += [name.ep] if len(ep_types) > 1 else []
-            parts += ["ratio"] if name.ratio else []
-        else:
-            parts.append(values.name)
-        parts += [] if key.period is None else [f"{key.period:g}y"]
-        column = describe(values)
-        column = with_kind(column, taken, key.kind) if key.kind else column
-        found.append(replace(column, name="-".join(parts)))
-    return found
+    loss_types = [loss_type] if loss_type else []
+    values = Values(source, header[i], loss_types, period)
+    parts = [kind] if len(taken.kinds) > 1 else []
+    if "loss_type" in header:
+        name = split_name(values.name)
+        parts.append(loss_type)
+        if values.state or name.base != "loss":
+            parts.append(values.state or name.base)
+        parts += [name.ep] if len({split_name(header[i]).ep for i in taken.values}) > 1 else []
+        parts += ["ratio"] if name.ratio else []
+    else:
+        parts.append(values.name)
+    parts += [] if period is None else [f"{period:g}y"]
+    column = totals_of(source).describe(values)
+    column = with_kind(column, taken, kind) if kind else column
+    return replace(column, name="-".join(parts))
 
 
-def _rows(taken: Taken, choices: Choices) -> tuple[list[list[str]], list[dict[str, str]]]:
-    """Return the chosen rows, and the tags that they are of."""
+def _rows(taken: Taken, choices: Choices) -> list[list[str]]:
+    """Return the rows whose tags are chosen."""
     tags = {name: taken.file.header.index(name) for name in taken.tags}
     rows = list(taken.read())
     for tag_filter in read_filter(choices.taxonomy, choices.tag_filter):
@@ -174,27 +174,20 @@ def _rows(taken: Taken, choices: Choices) -> tuple[list[list[str]], list[dict[st
                     f"Nothing has {known} “{', '.join(patterns)}”; there are: {listed(values)}."
                 )
             rows = [row for row in rows if row[tags[known]] in allowed]
-    combinations = [{name: row[i] for name, i in tags.items()} for row in rows]
-    return rows, combinations
+    return rows
 
 
-def _summed(
-    taken: Taken, columns: list[Column], keys: list[_Key], others: Sequence[str]
-) -> tuple[list[Column], list[_Key]]:
+def _summable(taken: Taken, keys: Sequence[_Key], others: Sequence[str]) -> list[_Key]:
     """Return the columns that may be summed over other tags."""
-    pairs = [(c, k) for c, k in zip(columns, keys) if c.additive]
-    if not pairs:
+    found = [key for key in keys if key.column.additive]
+    if not found:
+        example = next(taken.read())[taken.file.header.index(others[0])]
         raise InvalidChoice(
-            f"“{columns[0].label}” must not be added up over {' and '.join(others)}: choose one of "
-            f"them by TAG_FILTER, for example {others[0]}="
-            f"{_an_example(taken, others[0])}, or calculate with another aggregate_by."
+            f"“{keys[0].column.label}” must not be added up over {' and '.join(others)}: choose "
+            f"one of them by TAG_FILTER, for example {others[0]}={example}, or calculate with "
+            "another aggregate_by."
         )
-    return [c for c, _ in pairs], [k for _, k in pairs]
-
-
-def _an_example(taken: Taken, tag: str) -> str:
-    position = taken.file.header.index(tag)
-    return next(iter(taken.read()))[position]
+    return found
 
 
 def _pivot(
@@ -233,13 +226,13 @@ def _kind_of(taken: Taken, row: Sequence[str], place: dict[str, int]) -> str:
     return taken.kinds[0] if taken.kinds else ""
 
 
-def _usual(columns: Sequence[Column], keys: Sequence[_Key]) -> Column:
+def _usual(keys: Sequence[_Key]) -> Column:
     # structural losses at the return period nearest to the usual one; of damage the last state
-    loss_types = [c.loss_type for c in columns]
+    loss_types = [key.column.loss_type for key in keys]
     first = "structural" if "structural" in loss_types else loss_types[0]
-    pairs = [(c, k) for c, k in zip(columns, keys) if c.loss_type == first]
-    pairs = [(c, k) for c, k in pairs if k.kind == pairs[0][1].kind]
-    states = [c for c, _ in pairs if c.damage_state]
+    found = [key for key in keys if key.column.loss_type == first]
+    found = [key for key in found if key.kind == found[0].kind]
+    states = [key.column for key in found if key.column.damage_state]
     if states:
         return states[-1]
-    return min(pairs, key=lambda pair: abs((pair[1].period or USUAL_PERIOD) - USUAL_PERIOD))[0]
+    return min(found, key=lambda key: abs((key.period or USUAL_PERIOD) - USUAL_PERIOD)).column

@@ -7,20 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
+from ..assets import members as m
 from ..assets.damage_states import NO_DAMAGE, damage_column, damage_states
-from ..assets.members import (
-    MODAL,
-    Derived,
-    Members,
-    Part,
-    array_members,
-    chosen_parts,
-    csv_members,
-    table_of,
-    with_derived,
-)
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.words import of_what, when
+from ..assets.words import expected, of_what, when
 from ..core.choices import Choices
 from ..core.lazy import Array, np
 from ..core.output_type import OutputType
@@ -29,17 +19,8 @@ from ..core.source import Source
 from ..core.table import Column, ColumnType, Geometry, Table
 
 _LOSS_TYPES = (
-    "structural",
-    "nonstructural",
-    "contents",
-    "business_interruption",
-    "occupants",
-    "residents",
-    "affectedpop",
-    "injured",
-    "embodied_carbon",
-    "number",
-    "area",
+    *("structural", "nonstructural", "contents", "business_interruption", "occupants"),
+    *("residents", "affectedpop", "injured", "embodied_carbon", "number", "area"),
 )
 
 
@@ -59,9 +40,9 @@ def read_damage(source: Source, choices: Choices) -> Table:
         return chosen_assets(_event_based_damage(source, choices), choices)
     modal = source.oqparam.get("modal_damage_state")
     why = "only it holds modal damage states" if modal else "there is no extract"
-    members = ({} if modal else _damage_arrays(source)) or csv_members(source, why)
-    parts = chosen_parts(source, choices, members, _damage_column)
-    table = chosen_assets(table_of(source, choices, parts), choices)
+    members = ({} if modal else _damage_arrays(source)) or m.csv_members(source, why)
+    parts = m.chosen_parts(source, choices, members, _damage_column)
+    table = chosen_assets(m.table_of(source, choices, parts), choices)
     return _fractions(source, choices, table, parts)
 
 
@@ -73,8 +54,8 @@ def _event_based_damage(source: Source, choices: Choices) -> Table:
             f"The server does not give the damage states of {source.output.name}; download the "
             "output instead."
         )
-    parts = chosen_parts(source, choices, members, _damage_column, without=NO_DAMAGE)
-    table = table_of(source, choices, parts).with_provenance(scaled_by=factor)
+    parts = m.chosen_parts(source, choices, members, _damage_column, without=NO_DAMAGE)
+    table = m.table_of(source, choices, parts).with_provenance(scaled_by=factor)
     note = (
         "Scaled as the engine exports consequences, by the mean number of events of a "
         "realization; aggrisk counts the events of each realization, so its totals differ."
@@ -82,15 +63,15 @@ def _event_based_damage(source: Source, choices: Choices) -> Table:
     return replace(table, notes=(*table.notes, note))
 
 
-def _damage_arrays(source: Source, factor: float | None = None) -> Members:
+def _damage_arrays(source: Source, factor: float | None = None) -> m.Members:
     prefix = "damages" if source.calculation.mode == "classical_damage" else "avg_damages"
-    return array_members(source, source.output.type, prefix, factor)
+    return m.array_members(source, source.output.type, prefix, factor)
 
 
-def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[Part]) -> Table:
+def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[m.Part]) -> Table:
     """Add the fraction of the last damage state: its number divided by that of all states."""
     states = damage_states(source)
-    found = []
+    found: list[m.Derived] = []
     for part in parts:
         # of each peril and loss type: perils are never added
         groups: dict[tuple[str, str], dict[str, Column]] = {}
@@ -102,11 +83,11 @@ def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[P
             if set(group) == set(states):
                 last = group[states[-1]]
                 names = (last.name, *(c.name for c in group.values()))
-                found.append(Derived(_fraction(source, choices, part, last), names, _share))
-    return with_derived(table, found)
+                found.append((_fraction(source, choices, part, last), names, _share))
+    return m.with_derived(table, found)
 
 
-def _fraction(source: Source, choices: Choices, part: Part, last: Column) -> Column:
+def _fraction(source: Source, choices: Choices, part: m.Part, last: Column) -> Column:
     of = last.loss_type, last.peril, when(source)
     plain = damage_column(last.name, last.damage_state, *of, what="Fraction")
     found = part.like(last, plain, choices)
@@ -156,8 +137,8 @@ def _number_of_events(source: Source) -> int:
 
 
 def _damage_column(source: Source, name: str) -> Column:
-    if name.startswith(MODAL):
-        peril, _, loss_type = name[len(MODAL) :].rpartition("~")
+    if name.startswith(m.MODAL):
+        peril, _, loss_type = name[len(m.MODAL) :].rpartition("~")
         return Column(
             name,
             ColumnType.TEXT,
@@ -170,7 +151,7 @@ def _damage_column(source: Source, name: str) -> Column:
         return damage_column(name, state, loss_type, peril, when(source))
     return Column(
         name,
-        label=f"Expected {state.replace('_', ' ')}{of_what(loss_type, peril)}{when(source)}",
+        label=expected(source, state, loss_type, peril),
         unit="people" if state in PEOPLE else "",
         additive=True,
         quantity=state,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..assets.asset_table import drawn_by_default, points_or_table, value_style
+from ..assets.asset_table import as_points, drawn_by_default, value_style
 from ..assets.assets import about_columns, asset_blocks, empty_note, read_assets
-from ..assets.network import edges, value_pairs, with_lines
+from ..assets.network import edges, value_columns, with_lines
 from ..assets.selection import CHOICES, chosen_assets
 from ..core.choices import Choices
 from ..core.output_type import OutputType
@@ -24,21 +24,19 @@ def read_exposure(source: Source, choices: Choices) -> Table:
     assets = read_assets(source)
     if choices.geometry == Geometry.LINE:
         return edges(source, choices, assets)
-    pairs = about_columns(assets, "id")
-    place = len(pairs) - 2
+    about = about_columns(assets, "id")
     # the order of the file: what is known of the asset, then its tags
-    pairs = [pairs[0], *pairs[place:], *value_pairs(source, assets), *pairs[1:place]]
-    geometry = points_or_table(choices)
-    fields, points = [field for _, field in pairs], geometry == Geometry.POINT
+    first = {name: about[name] for name in ("id", "lon", "lat")}
+    about = {**first, **value_columns(source, assets), **about}
     table = Table(
         title="Exposure",
-        columns=tuple(column for column, _ in pairs),
+        columns=tuple(about.values()),
         rows=assets.rows,
-        blocks=partial(asset_blocks, assets, fields, (), points),
-        geometry=geometry,
+        blocks=partial(asset_blocks, assets, about),
         notes=() if assets.rows else (empty_note(source),),
         provenance={**source.provenance(choices), "calculation_assets": assets.rows},
     )
+    table = as_points(table, choices)
     if values := [c for c in table.columns if c.quantity]:
         order = ("value-structural", "value-number")
         usual = min(values, key=lambda c: order.index(c.name) if c.name in order else len(order))

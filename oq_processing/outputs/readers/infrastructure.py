@@ -1,8 +1,8 @@
 """Networks of roads and pipes: what becomes of their nodes, and their edges as lines.
 
-The engine exports connectivity by node and by event; where nodes are and which edges join them is
-told by the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node`` of
-an edge are ids of nodes.
+The engine exports connectivity by node and by event. Where nodes are, and which edges join them,
+stands in the assets of the calculation: ``type`` is node or edge, ``start_node`` and ``end_node``
+of an edge are ids of nodes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from ...engine.errors import InvalidOutput
-from ..assets.asset_table import drawn_by_default, points_or_table
+from ..assets.asset_table import as_points, drawn_by_default
 from ..assets.assets import Assets, about_columns, empty_note, read_assets
 from ..assets.network import TAGS_OF_ENDS, edges, with_lines
 from ..assets.selection import chosen_assets
@@ -27,16 +27,10 @@ from ..core.wording import listed
 from . import general
 
 _MEASURES = {
-    "EL": "efficiency loss",
-    "efl": "efficiency loss",
-    "CCL": "complete connectivity loss",
-    "ccl": "complete connectivity loss",
-    "PCL": "partial connectivity loss",
-    "pcl": "partial connectivity loss",
-    "PCL_node": "partial connectivity loss",
-    "WCL": "weighted connectivity loss",
-    "wcl": "weighted connectivity loss",
-    "WCL_node": "weighted connectivity loss",
+    **dict.fromkeys(("EL", "efl"), "efficiency loss"),
+    **dict.fromkeys(("CCL", "ccl"), "complete connectivity loss"),
+    **dict.fromkeys(("PCL", "pcl", "PCL_node"), "partial connectivity loss"),
+    **dict.fromkeys(("WCL", "wcl", "WCL_node"), "weighted connectivity loss"),
     "Isolation_node": "isolation",
 }
 
@@ -56,7 +50,8 @@ def read_nodes(source: Source, choices: Choices) -> Table:
         raise InvalidOutput(f"{file.member} has no nodes: {listed(file.header)}.")
     row_of = {asset: i for i, asset in enumerate(assets.cells("id").tolist())}
     missing = [row[0] for row in file.read() if row[0] not in row_of]
-    pairs = [p for p in about_columns(assets, "id") if p[1] not in TAGS_OF_ENDS]
+    about = about_columns(assets, "id")
+    about = {name: column for name, column in about.items() if name not in TAGS_OF_ENDS}
     columns = [_measure(source, name) for name in file.header[1:]]
     notes = []
     if missing:
@@ -66,18 +61,15 @@ def read_nodes(source: Source, choices: Choices) -> Table:
         )
     if not file.rows:
         notes.append(empty_note(source))
-    geometry = points_or_table(choices)
-    fields, points = [field for _, field in pairs], geometry == Geometry.POINT
     table = Table(
         title="",
-        columns=(*(column for column, _ in pairs), *columns),
+        columns=(*about.values(), *columns),
         rows=file.rows,
-        blocks=partial(_node_blocks, file, assets, fields, columns, row_of, points),
-        geometry=geometry,
+        blocks=partial(_node_blocks, file, assets, [*about], columns, row_of),
         notes=tuple(notes),
         provenance=source.provenance(choices, [file.member], file.about),
     )
-    table = drawn_by_default(table, columns[0], columns, _style)
+    table = drawn_by_default(as_points(table, choices), columns[0], columns, _style)
     return with_lines(source, choices, assets, chosen_assets(table, choices))
 
 
@@ -103,7 +95,6 @@ def _node_blocks(
     fields: Sequence[str],
     columns: Sequence[Column],
     row_of: dict[str, int],
-    points: bool,
 ) -> Iterator[Block]:
     import numpy as np
 
@@ -119,10 +110,8 @@ def _node_blocks(
             missing = None if cells.dtype == object else np.nan
             about.append(np.full(len(ids), missing, dtype=cells.dtype))
             about[-1][known] = cells
-        xy = None
-        if points:
-            xy = np.full((len(ids), 2), np.nan)
-            xy[known] = picked.xy()
+        xy = np.full((len(ids), 2), np.nan)
+        xy[known] = picked.xy()
         yield Block((ids, *about, *measured), xy)
 
 
@@ -153,13 +142,7 @@ OUTPUTS = {
         ),
     ),
     **dict.fromkeys(
-        (
-            "infra-avg_loss",
-            "infra-event_ccl",
-            "infra-event_pcl",
-            "infra-event_wcl",
-            "infra-event_efl",
-        ),
+        ("infra-avg_loss", *(f"infra-event_{name}" for name in ("ccl", "pcl", "wcl", "efl"))),
         OutputType(
             read=read_tables,
             geometries=(Geometry.NONE,),

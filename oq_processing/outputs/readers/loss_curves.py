@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
@@ -16,7 +16,7 @@ from ..assets.selection import CHOICES, chosen_assets
 from ..assets.units import loss_unit_of_all
 from ..core.choices import Choices, any_poes, match_names
 from ..core.columns import KIND, USUAL
-from ..core.csv_export import CsvFile, csv_files
+from ..core.csv_export import CsvFile, csv_files, peek
 from ..core.kinds import choose_kinds, kind_label, of_kind
 from ..core.lazy import Array, np
 from ..core.output_type import OutputType
@@ -24,23 +24,6 @@ from ..core.source import Source
 from ..core.table import Block, Column, Geometry, Table, rows_per_block
 from ..core.wording import listed, within
 from .loss_maps import map_column, usual_map
-
-LOSS_RATIO = "loss_ratio"
-
-
-@dataclass(frozen=True)
-class _Curves:
-    """The curves that were chosen: files by kind, loss types, assets (None are all)."""
-
-    files: dict[str, CsvFile]
-    loss_types: frozenset[str]
-    assets: frozenset[str] | None
-
-    def rows(self, file: CsvFile) -> Iterator[list[str]]:
-        """Yield the chosen rows of a file."""
-        for row in file.read():
-            if row[1] in self.loss_types and (self.assets is None or row[0] in self.assets):
-                yield row
 
 
 def read_loss_curves(source: Source, choices: Choices) -> Table:
@@ -70,28 +53,27 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
 def _curve_table(source: Source, choices: Choices, files: dict[str, CsvFile]) -> Table:
     ids, notes = _chosen_ids(source, choices)
     counts: Counter[str] = Counter()
+    header: tuple[str, ...] = ()
     for file in files.values():
-        counts.update(_count(file, ids))
-    header = next(iter(files.values())).header
-    for file in files.values():
+        for row in curve_rows(file):
+            counts[row[1]] += ids is None or row[0] in ids
+        header = header or file.header
         if file.header != header:
             raise InvalidOutput(f"{file.member} has other columns than the rest.")
     loss_types = match_names(choices.loss_type, list(counts), "LOSS_TYPE", "loss type")
     rows = sum(counts[loss_type] for loss_type in loss_types)
     unit, time = loss_unit_of_all(source, loss_types), within(source.risk_time)
     columns = [_curve_column(name, unit, time) for name in header]
-    several = len(files) > 1
-    if several:
+    if len(files) > 1:
         columns.insert(0, KIND)
     else:
         columns = [replace(c, kind=next(iter(files))) if c.quantity else c for c in columns]
     what = " and ".join(kind_label(kind).lower() for kind in files)
-    curves = _Curves(files, frozenset(loss_types), ids)
     return Table(
         title=f"Loss curves of assets, {what}{time and f', losses{time}'}",
         columns=tuple(columns),
         rows=rows,
-        blocks=partial(_curve_blocks, curves, columns, several),
+        blocks=partial(_curve_blocks, files, set(loss_types), ids, columns),
         notes=notes if rows else (*notes, empty_note(source)),
         provenance=risk_provenance(source, choices, [file.member for file in files.values()]),
     )
@@ -103,7 +85,7 @@ def _curve_column(name: str, unit: str, time: str) -> Column:
         "asset_id": USUAL["asset_id"],
         "loss_type": USUAL["loss_type"],
         "loss_value": replace(plain, label="Loss", unit=unit),
-        LOSS_RATIO: replace(plain, label="Loss ratio", unit="fraction"),
+        "loss_ratio": replace(plain, label="Loss ratio", unit="fraction"),
         "poe": replace(plain, label=f"Probability of exceedance{time}"),
         "return_period": replace(USUAL["return_period"], quantity="loss curve"),
     }
@@ -115,41 +97,34 @@ def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None
     if not choices.taxonomy.strip() and not choices.tag_filter.strip():
         return None, ()
     assets = read_assets(source)
-    pairs = about_columns(assets)
-    table = Table(
-        title=source.output.name,
-        columns=tuple(column for column, _ in pairs),
-        rows=assets.rows,
-        blocks=partial(asset_blocks, assets, [field for _, field in pairs], (), False),
-    )
+    about = about_columns(assets)
+    blocks = partial(asset_blocks, assets, about)
+    table = Table(source.output.name, tuple(about.values()), assets.rows, blocks)
     found = chosen_assets(table, choices)
     ids = frozenset(asset for block in found.blocks() for asset in block.values[0].tolist())
     return ids, (f"{len(ids):,} of {assets.rows:,} assets chosen.",)
 
 
-def _count(file: CsvFile, ids: frozenset[str] | None) -> Counter[str]:
-    """Return how many rows of each loss type are of the assets; 0 for those that have none."""
-    counts: Counter[str] = Counter()
-    for row in curve_rows(file):
-        counts[row[1]] += ids is None or row[0] in ids
-    return counts
-
-
 def curve_rows(file: CsvFile) -> Iterator[list[str]]:
-    """Yield the rows of a file of curves, the first time with a look at its columns."""
-    for row in file.read():
-        if file.header[:3] != ("asset_id", "loss_type", "loss_value"):
-            break
-        yield row
+    """Return the rows of a file of curves: asset, loss type, loss, and what else it has."""
+    peek(file)
     if file.header[:3] != ("asset_id", "loss_type", "loss_value"):
         raise InvalidOutput(f"{file.member} has no loss curves: {listed(file.header)}.")
+    return file.read()
 
 
-def _curve_blocks(curves: _Curves, columns: Sequence[Column], several: bool) -> Iterator[Block]:
+def _curve_blocks(
+    files: dict[str, CsvFile],
+    loss_types: set[str],
+    ids: frozenset[str] | None,
+    columns: Sequence[Column],
+) -> Iterator[Block]:
+    several = len(files) > 1
     size = rows_per_block(len(columns))
     types = [column.type for column in columns[several:]]
-    for kind, file in curves.files.items():
-        for arrays in file.blocks(range(len(types)), types, size, curves.rows(file)):
+    for kind, file in files.items():
+        rows = (r for r in file.read() if r[1] in loss_types and (ids is None or r[0] in ids))
+        for arrays in file.blocks(range(len(types)), types, size, rows):
             before = [np.full(len(arrays[0]), kind, dtype=object)] if several else []
             yield Block((*before, *arrays))
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..assets.members import (
-    Derived,
-    Members,
-    Part,
-    array_members,
-    chosen_parts,
-    csv_members,
-    table_of,
-    with_derived,
-)
+from ..assets import members as m
 from ..assets.selection import CHOICES, chosen_assets
 from ..assets.words import average_loss
 from ..core.choices import Choices
@@ -35,13 +26,13 @@ def read_losses(source: Source, choices: Choices) -> Table:
     or the only realization, without sums of loss types and insured losses. Else in the five digits
     of the CSV export. Raises :class:`InvalidChoice` for what is not there.
     """
-    members = _loss_arrays(source) or csv_members(source, "losses_by_asset does not hold all of it")
-    parts = chosen_parts(source, choices, members, _loss_column)
-    table = chosen_assets(table_of(source, choices, parts), choices)
+    members = _loss_arrays(source) or m.csv_members(source, "the extract lacks some of it")
+    parts = m.chosen_parts(source, choices, members, _loss_column)
+    table = chosen_assets(m.table_of(source, choices, parts), choices)
     return _per_year(source, choices, table, parts)
 
 
-def _loss_arrays(source: Source) -> Members:
+def _loss_arrays(source: Source) -> m.Members:
     """Return the members of ``losses_by_asset``, {} where it is not what the export holds."""
     parameters = source.oqparam
     insured = "insurance" in (parameters.get("inputs") or {})
@@ -50,11 +41,11 @@ def _loss_arrays(source: Source) -> Members:
     rlzs = source.output.type.endswith("-rlzs")
     if rlzs and any(output.type == "avg_losses-stats" for output in source.outputs()):
         return {}  # the extract has the statistics only
-    members = array_members(source, "losses_by_asset", "avg_losses")
+    members = m.array_members(source, "losses_by_asset", "avg_losses")
     return members if realizations_of(members) == ([0] if rlzs else []) else {}
 
 
-def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[Part]) -> Table:
+def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[m.Part]) -> Table:
     """Add the losses divided by the years of the events, where these are not one.
 
     That is exact for sums over events only. The average of classical_risk is the expected largest
@@ -72,7 +63,7 @@ def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[Pa
             f"{ANNUAL_RUN}."
         )
         return replace(table, notes=(*table.notes, note))
-    found = []
+    found: list[m.Derived] = []
     for part in parts:
         for name, column in part.values():
             if not holds_time(column.unit):
@@ -83,8 +74,8 @@ def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[Pa
                     label=f"{annual.label}, derived: divided by {years(time)}",
                     unit=column.unit,
                 )
-                found.append(Derived(annual, (column.name,), lambda values: values / time))
-    return with_derived(table, found)
+                found.append((annual, (column.name,), lambda values: values / time))
+    return m.with_derived(table, found)
 
 
 def _loss_column(source: Source, name: str, time: str = "") -> Column:
