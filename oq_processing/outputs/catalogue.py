@@ -78,7 +78,6 @@ def _understood(source: Source) -> Iterator[None]:
         ArithmeticError,
         StopIteration,
     ) as error:
-        logger.debug("the reader of %s has failed", source.output.type, exc_info=True)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InvalidOutput(
             f"{source.output.name} of calculation {source.calculation.id} has a form that is not "

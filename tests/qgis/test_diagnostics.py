@@ -1,6 +1,7 @@
 """Where log records and tracebacks go: the message log, and the debug lines of a run."""
 
 import logging
+import re
 import threading
 
 import pytest
@@ -145,8 +146,17 @@ def test_what_a_reader_does_not_understand(area, feedback, panel, monkeypatch, d
     assert "has a form that is not known here (KeyError: 'mean')" in sentence
     assert "Download Output" in sentence
     assert "\n" not in sentence
-    traces = [text for _, text in panel if "Traceback (most recent call last):" in text]
-    assert traces
-    assert all("other_form" in text and "KeyError: 'mean'" in text for text in traces)
+    [trace] = [text for _, text in panel if "Traceback (most recent call last):" in text]
+    assert "other_form" in trace
+    assert "KeyError: 'mean'" in trace
     assert any("Traceback" in text for text in feedback.texts("debug")) == bool(debug)
     assert not any("Traceback" in text for text in feedback.texts("info", "warning", "error"))
+
+
+def test_a_run_logs_its_requests_and_what_it_reads(area, area_source, panel):
+    area(IMT="PGA")
+    texts = [text for _, text in panel]
+    begin = f"engine.http.transport: GET /v1/calc/{area_source}"
+    request = re.escape(begin + "/extract/hmaps?kind=mean&imt=PGA") + r": 200, [\d,]+ bytes, \d+ ms"
+    assert len([text for text in texts if re.fullmatch(request, text)]) == 1
+    assert f"outputs.core.source: calculation {area_source}: extract hmaps " in "\n".join(texts)
