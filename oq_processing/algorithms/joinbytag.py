@@ -142,7 +142,7 @@ class JoinByTag(BaseAlgorithm[JoinRequest]):
         _report(report, values, matched, len(zones))
         _report_geometries(report, [zone.geometry for zone in zones])
         table = _table(values, matched, zones, layer, request.zone_field)
-        table = replace(table, provenance={**table.provenance, **overridden(source)})
+        table = table.with_provenance(**overridden(source))
         drawing = style.merged(table, request.style)
         return {
             p.OUTPUT: write_zones(run, table, drawing, layer),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..engine.errors import InvalidChoice
 from ..i18n import tr, tr_noop
@@ -148,7 +148,7 @@ class LoadOutputAsLayer(BaseAlgorithm[LoadRequest]):
 
 def _traced(table: Table, source: Source) -> Table:
     """Return the table with what this profile knows of its origin and the engine does not."""
-    return replace(table, provenance={**table.provenance, **overridden(source)})
+    return table.with_provenance(**overridden(source))
 
 
 def _write(

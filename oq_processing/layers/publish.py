@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Callable, Protocol
 
 from qgis.core import (
@@ -56,7 +55,7 @@ def publish(
     def finish(layer: QgsVectorLayer, first: int) -> None:
         about = table
         if table.shared:
-            about = replace(table, provenance={**table.provenance, "places": values.places})
+            about = table.with_provenance(places=values.places)
         metadata.describe(layer, about, first)
         if drawing is not None:
             renderer.apply(layer, first, table.columns, drawing, values.array())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers import read_export
 from qgis.core import (
     QgsProcessingContext,
     QgsProject,
@@ -22,7 +21,6 @@ from writer import Writer
 from oq_processing import settings
 from oq_processing.layers import metadata, sink, style
 from oq_processing.layers.destination import Target
-from oq_processing.outputs import catalogue
 
 LOAD = "openquake:loadoutputaslayer"
 
@@ -103,24 +101,10 @@ def project() -> Iterator[QgsProject]:
 def exported(client, tmp_path_factory):
     """A function that reads an output's CSV export: member → (header, rows of text)."""
     folder = tmp_path_factory.mktemp("exports")
-    found = {}
 
+    @cache
     def read(calculation_id: int, kind: str = "hmaps"):
-        if (calculation_id, kind) in found:
-            return found[calculation_id, kind]
-        output = catalogue.find_output(client.outputs(calculation_id), kind, calculation_id)
-        target = folder / f"{calculation_id}-{kind}"
-        download = client.export(output, "csv", target)
-        files = {download.name: target.read_bytes()}
-        if zipfile.is_zipfile(target):
-            with zipfile.ZipFile(target) as archive:
-                files = {name: archive.read(name) for name in archive.namelist()}
-        members = {}
-        for name, data in files.items():
-            _, header, *rows = csv.reader(io.StringIO(data.decode()))
-            members[name.rpartition("_")[0]] = (header, rows)
-        found[calculation_id, kind] = members
-        return members
+        return read_export(client, calculation_id, kind, folder)
 
     return read
 
