@@ -12,7 +12,7 @@ from qgis.core import QgsProcessingOutputFile, QgsProcessingParameterFolderDesti
 from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
 from ..engine.files import PREFIX, part_of
-from ..engine.server import Download, Progress
+from ..engine.server import Download, OnProgress
 from ..i18n import tr, tr_noop
 from ..outputs.catalogue import find_output
 from .common import parameters as p
@@ -98,7 +98,9 @@ class DownloadOutput(BaseAlgorithm[DownloadRequest]):
         return {p.OUTPUT: str(path), FOLDER: str(request.folder)}
 
 
-def _choose(client: EngineClient, request: DownloadRequest) -> Callable[[Path, Progress], Download]:
+def _choose(
+    client: EngineClient, request: DownloadRequest
+) -> Callable[[Path, OnProgress], Download]:
     """Return what fetches the wanted output; raise if there is none, before anything is made."""
     number = request.calculation_id
     kind = request.output_type.lower()

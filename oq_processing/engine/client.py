@@ -26,7 +26,7 @@ from .errors import (
 from .http.explain import trace
 from .http.multipart import Upload
 from .http.transport import Transport
-from .server import Credentials, Download, Progress, Server
+from .server import Credentials, Download, OnProgress, Server
 
 LIST_PAGE = 1_000
 LOG_PAGE = 10_000  # records of a log fetched in one request
@@ -165,7 +165,7 @@ class EngineClient:
         archive: Path,
         ini: str,
         hazard_calculation_id: int | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> int:
         """Upload an archive and start its calculation; return the id.
 
@@ -228,7 +228,7 @@ class EngineClient:
         return str(self._server.read_json(answer, dict).get("error") or "")
 
     def export(
-        self, output: Output, fmt: str, target: Path, progress: Progress | None = None
+        self, output: Output, fmt: str, target: Path, progress: OnProgress | None = None
     ) -> Download:
         """Fetch an output in one of its formats into the file ``target``.
 
@@ -249,7 +249,7 @@ class EngineClient:
         what: str,
         target: Path,
         query: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Download:
         """Fetch part of the datastore as npz into the file ``target``.
 
@@ -259,7 +259,7 @@ class EngineClient:
         return self._server.download(path, dict(query or {}), target, progress)
 
     def datastore(
-        self, calculation_id: int, target: Path, progress: Progress | None = None
+        self, calculation_id: int, target: Path, progress: OnProgress | None = None
     ) -> Download:
         """Fetch the whole datastore (HDF5) into the file ``target``.
 
@@ -268,7 +268,7 @@ class EngineClient:
         return self._server.download(f"calc/{calculation_id}/datastore", {}, target, progress)
 
     def job_archive(
-        self, calculation_id: int, target: Path, progress: Progress | None = None
+        self, calculation_id: int, target: Path, progress: OnProgress | None = None
     ) -> Download:
         """Fetch the job's input files as a zip into ``target``. ``GET /v1/calc/N/job_zip``.
 
@@ -288,7 +288,7 @@ class EngineClient:
         archive: Path | None,
         ini: str,
         hazard_calculation_id: int | None,
-        progress: Progress | None,
+        progress: OnProgress | None,
     ) -> int:
         self._server.check_login()
         fields = {"job_ini": ini}

@@ -34,7 +34,7 @@ MAX_ANSWER = 64 * 1024**2  # bytes of an answer that is read into memory
 DOWNLOAD_TRIES = 3  # of a download whose connection breaks in the middle
 DOWNLOAD_AGAIN = 1.0  # seconds between two of them
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0 = unknown)."""
 
 
@@ -85,7 +85,7 @@ class Server:
         return self.read_json(self.ask("GET", path, query), kind)
 
     def download(
-        self, path: str, query: Mapping[str, str], target: Path, progress: Progress | None
+        self, path: str, query: Mapping[str, str], target: Path, progress: OnProgress | None
     ) -> Download:
         """Fetch a file; one whose connection breaks in the middle is fetched again."""
         request = Request(
@@ -115,7 +115,7 @@ class Server:
         name = Path(answer.filename.replace("\\", "/")).name
         return Download(target, target.name if name in ("", "..") else name, answer.size)
 
-    def post_once(self, path: str, form: Upload, progress: Progress | None) -> Answer:
+    def post_once(self, path: str, form: Upload, progress: OnProgress | None) -> Answer:
         """Post a form and return the answer, good or not; it is never sent a second time."""
         return self.transport.fetch(
             Request(
