@@ -18,17 +18,19 @@ from contextlib import contextmanager
 
 from qgis.core import Qgis, QgsApplication, QgsMessageLog, QgsProcessingFeedback
 
+from .engine.http.explain import without_login
+
 LOG_TAG = "OpenQuake"
 DEBUG_VARIABLE = "OPENQUAKE_DEBUG"
 MAX_RECORDS = 2000  # shown of one run; a calculation may be followed for days
 _LONGEST = 300  # characters of an exception that the sentence has
 # what a terminal would obey, and what is no character (names of files in another encoding)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_LOGIN = re.compile(r"(\w://)[^\s/@]+@")  # user and password of a proxy's address
 
 LOGGER = logging.getLogger(__package__)
 LOGGER.setLevel(logging.DEBUG)
 LOGGER.addHandler(logging.NullHandler())  # else Python prints warnings that no run routes
+LOGGER.propagate = False  # handlers of other plugins would print every request
 
 _current: contextvars.ContextVar[_Route | None] = contextvars.ContextVar("route", default=None)
 
@@ -49,7 +51,7 @@ class _Route(logging.Handler):
             return
         name = record.name.partition(".")[2]
         text = self.format(record)
-        text = printable(_LOGIN.sub(r"\1…@", f"{name}: {text}" if name else text))
+        text = printable(without_login(f"{name}: {text}" if name else text))
         if self._count == MAX_RECORDS:
             text += "\n(further records of this run are left out)"
         QgsMessageLog.logMessage(text, LOG_TAG, _level(record.levelno))
@@ -92,8 +94,9 @@ def _trace(error: BaseException) -> str:
 def internal_error(title: str, error: Exception) -> str:
     """Return the sentence for an unforeseen error; its traceback goes to the message log."""
     versions = f"QGIS {Qgis.QGIS_VERSION}, Python {sys.version.split()[0]}"
-    with routed():  # not to a feedback: users read that
-        LOGGER.critical("%s, %s\n%s", title, versions, _trace(error))
+    text = printable(without_login(f"{title}, {versions}\n{_trace(error)}"))
+    # not by logging, which another plugin may have disabled
+    QgsMessageLog.logMessage(text, LOG_TAG, Qgis.MessageLevel.Critical)
     # the exception's own text may be what fails
     reason = " ".join(traceback.format_exception_only(type(error), error)[-1].split())[:_LONGEST]
     if QgsApplication.platform() == "qgis_process":  # it has no panel, and prints what is critical

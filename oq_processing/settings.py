@@ -56,7 +56,7 @@ def set_engine_executable(path: str) -> None:
 
 
 def starts_local_engine() -> bool:
-    """Tell whether a run that finds no server may start the user's own engine; off by default."""
+    """Return whether a run that finds no server may start the user's own engine; off by default."""
     return str(QgsSettings().value(_START, "")).lower() == "true"
 
 

@@ -13,7 +13,7 @@ ALLOWED = {
     "engine": ENGINE,
     "outputs": ENGINE | {"outputs"},
     "compat": {"compat"},
-    "diagnostics": {"diagnostics"},
+    "diagnostics": ENGINE | {"diagnostics"},
     "i18n": {"i18n"},
     "layers": ENGINE | {"outputs", "layers", "compat", "diagnostics"},
     "drawing": ENGINE | {"outputs", "drawing"},

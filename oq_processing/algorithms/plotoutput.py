@@ -128,8 +128,7 @@ class PlotOutput(BaseAlgorithm[PlotRequest]):
         if not request.output.parent.is_dir():
             raise EngineError(f"The folder {request.output.parent} does not exist.")
         with opened_output(run, request.calculation_id, request.output_type) as source:
-            outputs = run.client.outputs(request.calculation_id)
-            plot = plots.read(source, request.choices, request.place, outputs)
+            plot = plots.read(source, request.choices, request.place, source.outputs())
             provenance = _provenance(request, source, plot)
         if plot.condition:
             report.info(f"Site condition: {plot.condition}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,14 +22,12 @@ from .errors import (
     SubmissionUnknown,
     Unreachable,
 )
-from .http.explain import trace
 from .http.multipart import Upload
 from .http.transport import Transport
 from .server import Credentials, Download, OnProgress, Server
 
 LIST_PAGE = 1_000
 LOG_PAGE = 10_000  # records of a log fetched in one request
-_log = logging.getLogger(__name__)
 
 
 class EngineClient:
@@ -335,7 +332,6 @@ class EngineClient:
             )
         what = str(error)
         if not isinstance(error, EngineError):  # a fault of our own
-            _log.warning("%s", trace(error))
             what = f"unexpected error {error!r}"
         return SubmissionUnknown(f"The upload to {self.url} broke off ({what.rstrip('.')})")
 

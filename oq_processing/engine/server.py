@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,10 @@ from .errors import (
     Unreachable,
 )
 from .http.exchange import Answer, Request
-from .http.explain import trace
 from .http.multipart import Upload
 from .http.transport import Transport
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 API_TIMEOUT = 60.0  # seconds without a byte from the server
 EXPORT_TIMEOUT = 900.0  # exports are computed while we wait: 30 s for 40,000 ruptures
@@ -146,7 +143,6 @@ class Server:
         try:
             return read()
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            _log.warning("%s", trace(error))  # it may be a fault of ours
             raise NotAnEngine(
                 f"{self.url} answered in a form that is not the engine's ({error!r})."
             ) from error

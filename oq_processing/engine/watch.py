@@ -269,7 +269,7 @@ def abort(
 
 
 def is_only_marked(client: EngineClient, calculation: Calculation) -> bool:
-    """Tell whether it is called aborted, but may start still: its process has not ended."""
+    """Return whether it is called aborted, but may start still: its process has not ended."""
     return calculation.status == "aborted" and not client.has_stopped(calculation.id)
 
 

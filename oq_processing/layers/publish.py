@@ -74,7 +74,8 @@ def publish(
         report.warn(sentence)
     if table.shared and values.places < values.located:
         report.warn(table.shared.format(rows=values.located, places=values.places))
-    _style_on_load(written, target.context)
+    if drawing is not None or draw is not None:
+        _style_on_load(written, target.context)
     return written.destination
 
 

@@ -44,8 +44,8 @@ def output_type(name: str) -> OutputType:
 def read(source: Source, choices: Choices) -> Table:
     """Return the output as a table, drawn by the column that the user wants.
 
-    Raises :class:`InvalidChoice` for a choice that the output does not have, also while its blocks
-    are read :class:`InvalidOutput` for one that has another form than the engine gives it.
+    Raises :class:`InvalidChoice` for a choice that the output does not have; :class:`InvalidOutput`
+    for an output of another form than the engine gives it, also while its blocks are read.
     """
     known = output_type(source.output.type)
     known.check(choices, source.output.name)

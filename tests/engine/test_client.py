@@ -1029,14 +1029,13 @@ def test_the_log_has_no_password_of_a_login(locked, caplog, answer):
     assert "pw-s3cret" not in "".join(str(vars(record)) for record in caplog.records)
 
 
-def test_an_answer_in_another_form_is_logged_with_its_traceback(fake, caplog):
-    caplog.set_level(logging.DEBUG, "oq_processing.engine")
+def test_an_answer_in_another_form_keeps_its_cause(fake):
+    """Algorithms log it: where the answer is read, and what is missing."""
     fake.answers["GET /v1/calc/1/results"] = [json_answer([{"id": 1}])]
-    message(NotAnEngine, EngineClient(fake.url).outputs, 1)
-    [record] = [r for r in caplog.records if r.levelname == "WARNING"]
-    assert record.getMessage().startswith("Traceback (most recent call last):\n")
-    assert record.getMessage().rstrip().endswith("KeyError: 'type'")
-    assert record.exc_info is None
+    with pytest.raises(NotAnEngine) as error:
+        EngineClient(fake.url).outputs(1)
+    assert repr(error.value.__cause__) == "KeyError('type')"
+    assert error.value.__cause__.__traceback__ is not None
 
 
 def test_log_records_read_like_the_engine_s_own():

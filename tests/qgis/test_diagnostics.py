@@ -93,7 +93,8 @@ def test_each_run_gets_its_own_records(registry, panel):
     assert inner.texts("debug") == ["engine.client: within"]
     assert other.texts("debug") == ["engine.client: of another thread"]
     assert not [text for _, text in panel if "of no run" in text]
-    assert logging.getLogger("oq_processing").handlers == [diagnostics.LOGGER.handlers[0]]
+    handlers = logging.getLogger("oq_processing").handlers
+    assert [h for h in handlers if type(h).__module__ == diagnostics.__name__] == []
 
 
 def test_a_run_that_fails_is_routed_no_more(registry, panel):
@@ -160,3 +161,25 @@ def test_a_run_logs_its_requests_and_what_it_reads(area, area_source, panel):
     request = re.escape(begin + "/extract/hmaps?kind=mean&imt=PGA") + r": 200, [\d,]+ bytes, \d+ ms"
     assert len([text for text in texts if re.fullmatch(request, text)]) == 1
     assert f"outputs.core.source: calculation {area_source}: extract hmaps " in "\n".join(texts)
+
+
+def test_handlers_of_others_get_nothing(registry, panel):
+    """Another plugin may print what it gets, or disable the loggers that are there."""
+    found = []
+    handler = logging.Handler()
+    handler.emit = found.append
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        with routed():
+            log_all()
+    finally:
+        root.removeHandler(handler)
+    assert found == []
+    assert len(panel) == 4
+
+
+def test_an_internal_error_is_shown_where_loggers_are_disabled(registry, panel, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("oq_processing"), "disabled", True)
+    internal_error("Style Layer", KeyError("x"))
+    assert "KeyError: 'x'" in panel[0][1]

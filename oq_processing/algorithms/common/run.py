@@ -71,7 +71,9 @@ def opened_output(
     report.info(f"{output.name} of calculation {calculation.id}: {calculation.description}")
     report.phase(f"Fetching {output.name}")
     with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
-        yield Source(client, calculation, output, Path(folder), report.span(2, 50))
+        source = Source(client, calculation, output, Path(folder), report.span(2, 50))
+        source.fetched["outputs", calculation.id] = outputs
+        yield source
 
 
 def overridden(source: Source) -> dict[str, Any]:

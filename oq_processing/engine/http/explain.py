@@ -36,7 +36,7 @@ def trace(error: Exception) -> str:
     if isinstance(error, expected):
         return ""
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return _without_login("".join(lines))
+    return without_login("".join(lines))
 
 
 def forget_secrets(error: BaseException | None) -> None:
@@ -48,11 +48,12 @@ def forget_secrets(error: BaseException | None) -> None:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         error.__traceback__ = None
-        error.args = tuple(_without_login(a) if isinstance(a, str) else a for a in error.args)
+        error.args = tuple(without_login(a) if isinstance(a, str) else a for a in error.args)
         error = error.__cause__ or error.__context__
 
 
-def _without_login(text: str) -> str:
+def without_login(text: str) -> str:
+    """Return a text without user names and passwords in the addresses of a proxy."""
     return re.sub(r"//.*@", "//…@", text)
 
 

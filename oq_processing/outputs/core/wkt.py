@@ -47,7 +47,7 @@ class Text:
 
 
 def is_wkt(text: str) -> bool:
-    """Tell whether a text begins as a geometry does."""
+    """Return whether a text begins as a geometry does."""
     return _HEAD.match(text) is not None
 
 

@@ -54,5 +54,5 @@ def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
 
 
 def crosses_antimeridian(lon: Array) -> bool:
-    """Tell whether sites lie on both sides of 180 degrees and not all around the world."""
+    """Return whether sites lie on both sides of 180 degrees and not all around the world."""
     return bool(len(lon) > 1 and np.diff(np.sort(lon)).max() > 180)
