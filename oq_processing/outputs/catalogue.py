@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from ..engine.calculation import Output
 from ..engine.errors import InvalidChoice, InvalidOutput
 from .core.choices import Choices
+from .core.csv_export import csv_format
 from .core.output_type import OutputType
 from .core.registry import registered
 from .core.source import Source
@@ -48,6 +49,8 @@ def read(source: Source, choices: Choices) -> Table:
     for an output of another form than the engine gives it, also while its blocks are read.
     """
     known = output_type(source.output.type)
+    if source.output.type not in special_types():
+        csv_format(source)  # what cannot be loaded at all is said first
     known.check(choices, source.output.name)
     logger.debug("%s of calculation %d", source.output.type, source.calculation.id)
     with _understood(source):

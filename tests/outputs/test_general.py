@@ -614,6 +614,8 @@ def test_blocks_are_bounded(fake_source):
 def test_no_table_at_all(fake_source):
     with pytest.raises(InvalidChoice, match=r"Values is no table \(formats: rst\)"):
         read(fake_source(formats=("rst",)), Choices())
+    with pytest.raises(InvalidChoice, match=r"Values is no table \(formats: rst\)"):
+        read(fake_source(formats=("rst",)), Choices(geometry="cell"))
 
 
 def test_unknown_types_go_the_general_way(fake_source, rows_of):

@@ -28,6 +28,7 @@ TEN = [f"rlz-{i}" for i in range(10)]
         ("median", "quantile-0.5"),
         ("Quantile-0.50", "quantile-0.5"),
         ("quantile-.15", "quantile-0.15"),
+        ("quantile-0.1586553", "quantile-0.1586553"),
         ("Mean", "mean"),
         ("rlzs", "rlzs"),
         ("rlz-", "rlz-"),

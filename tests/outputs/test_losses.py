@@ -10,6 +10,7 @@ from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.assets.damage_states import of_rank
+from oq_processing.outputs.core import csv_export
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT
 
@@ -182,6 +183,20 @@ def test_all_statistics_side_by_side(losses, rows_of):
     assert [table.column(n).additive for n in names] == [True, False, False]
     assert table.style.field == "mean-structural"
     assert table.provenance["choices"] == {"KIND": "all", "LOSS_TYPE": "structural"}
+
+
+def test_statistics_side_by_side_where_rows_are_long(losses, rows_of, monkeypatch):
+    """Rows of one file are longer than those of the other, so their blocks would differ."""
+    monkeypatch.setattr(csv_export, "MAX_ROW", 20_000)
+    rows = [f"a{i},Bagmati,{'R' * 50},80.5,29.1,{i}" for i in range(900)]
+    files = {
+        "avg_losses-mean_5.csv": csv_text(f"{HEADER},structural", *rows),
+        "avg_losses-max_5.csv": csv_text(
+            f"{HEADER},structural", *(f"{row}.{'0' * 99}" for row in rows)
+        ),
+    }
+    table = losses(Choices(kind="mean,max"), files=files)
+    assert [row[5:] for row in rows_of(table)] == [(i, i) for i in range(900)]
 
 
 def test_statistics_of_other_assets_are_not_put_side_by_side(losses):

@@ -138,7 +138,7 @@ def csv_members(source: Source, why: str) -> Members:
                 raise InvalidOutput(f"{file.member}: the column {name} does not hold numbers.")
 
         def blocks(positions: Sequence[int], size: int) -> Iterator[list[Array]]:
-            return file.blocks(positions, [types[i] for i in positions], size)
+            return file.blocks(positions, [types[i] for i in positions], size, even=True)
 
         return Member(file.member, file.header, file.rows, blocks, file.about)
 

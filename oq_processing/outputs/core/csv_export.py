@@ -86,31 +86,32 @@ class CsvFile:
         types: Sequence[ColumnType],
         size: int,
         rows: Iterable[list[str]] | None = None,
+        even: bool = False,
     ) -> Iterator[list[Array]]:
         """Yield the columns at some positions as arrays of these types, ``size`` rows at a time.
 
-        Fewer where rows are long. ``rows`` are those of :meth:`read` that were chosen; None is all.
+        Fewer where rows are long, unless blocks shall be ``even``, like those of other files.
+        ``rows`` are those of :meth:`read` that were chosen; None is all.
         """
-        for chunk in self._chunks(size, self.read() if rows is None else rows):
+        for chunk in self._chunks(size, self.read() if rows is None else rows, even):
             cells = list(zip(*chunk))
             yield [to_array(type_, cells[i]) for i, type_ in zip(positions, types)]
 
-    def _chunks(self, size: int, rows: Iterable[list[str]]) -> Iterator[list[list[str]]]:
+    def _chunks(
+        self, size: int, rows: Iterable[list[str]], even: bool
+    ) -> Iterator[list[list[str]]]:
         chunk, begin = [], 0
         for row in rows:
             chunk.append(row)
-            if len(chunk) == size or self.taken - begin > MAX_ROW:
+            if len(chunk) == size or (self.taken - begin > MAX_ROW and not even):
                 yield chunk
                 chunk, begin = [], self.taken
         if chunk:
             yield chunk
 
 
-def csv_files(source: Source, why: str = "no extract is read for it") -> list[CsvFile]:
-    """Fetch the CSV export and return its files, sorted by name; nothing is read yet.
-
-    ``why`` not something faster or more exact, for the log.
-    """
+def csv_format(source: Source) -> str:
+    """Return the format that holds tables, csv or zip; raise :class:`InvalidChoice` for none."""
     formats = source.output.formats
     fmt = next((f for f in ("csv", "zip") if f in formats), None)
     if fmt is None:
@@ -118,6 +119,15 @@ def csv_files(source: Source, why: str = "no extract is read for it") -> list[Cs
             f"{source.output.name} is no table (formats: {', '.join(formats) or 'none'}); "
             "it can be downloaded, not loaded as a layer."
         )
+    return fmt
+
+
+def csv_files(source: Source, why: str = "no extract is read for it") -> list[CsvFile]:
+    """Fetch the CSV export and return its files, sorted by name; nothing is read yet.
+
+    ``why`` not something faster or more exact, for the log.
+    """
+    fmt = csv_format(source)
     logger.debug("%s: by the CSV export, as %s", source.output.type, why)
     download = source.export(fmt)
     # the number of files decides whether a csv export is a zip

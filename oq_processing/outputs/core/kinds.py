@@ -23,7 +23,7 @@ def parse_kind(text: str) -> str:
     if match := re.fullmatch(r"rlz-?(\d+)", text):
         return f"rlz-{int(match[1])}"
     if match := re.fullmatch(r"quantile-(\d*\.?\d+)", text):
-        return f"quantile-{float(match[1]):g}"
+        return f"quantile-{float(match[1])}"  # as the engine writes it
     return text
 
 

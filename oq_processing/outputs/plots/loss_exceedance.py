@@ -35,6 +35,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     if loss_types:
         loss_types, notes = chosen_loss_types(loss_types, choices)
         found = found.where("loss_type", loss_types)
+        loss_types = found.distinct("loss_type")
     values = _loss_columns(found.table)
     losses = loss_axis(source, loss_types)
     losses = losses if loss_types else replace(losses, unit=values[0].unit)
