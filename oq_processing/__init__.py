@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def classFactory(iface):  # noqa: N802 - the name QGIS calls
+if TYPE_CHECKING:
+    from qgis.gui import QgisInterface
+
+    from .plugin import OpenQuakePlugin
+
+
+def classFactory(iface: QgisInterface | None) -> OpenQuakePlugin:  # noqa: N802 - the name QGIS calls
     """Return the plugin; ``iface`` is None in ``qgis_process``."""
     from .plugin import OpenQuakePlugin
 

@@ -11,11 +11,12 @@ from urllib.parse import quote, unquote
 from qgis.core import QgsApplication, QgsAuthMethodConfig, QgsNetworkAccessManager, QgsSettings
 from qgis.PyQt.QtNetwork import QNetworkProxy
 
-from . import profile
+from . import settings
 from .engine import local
-from .engine.client import DEFAULT_URL, Credentials, normalize_url
-from .engine.errors import EngineError, NotAllowed, NotAnEngine
-from .engine.transport import Network
+from .engine.address import DEFAULT_URL, normalize_url
+from .engine.errors import EngineError, InvalidConnection, NotAllowed
+from .engine.http.transport import Network
+from .engine.server import Credentials
 
 SERVER_VARIABLE = "OPENQUAKE_SERVER"
 AUTHCFG_VARIABLE = "OPENQUAKE_AUTHCFG"
@@ -79,7 +80,7 @@ def saved_connections() -> list[SavedConnection]:
 def save_connection(connection: SavedConnection) -> None:
     """Save a connection under its name; replaces the one of that name.
 
-    Raises :class:`NotAnEngine` for an address that is none, or that has a password in it.
+    Raises :class:`InvalidConnection` for an address that is not one, or that has a password in it.
     """
     about = asdict(connection)
     about["url"] = normalize_url(connection.url)
@@ -91,7 +92,7 @@ def check_name(name: str) -> str:
     """Return a connection's name without spaces around it; raise for none, or an address."""
     name = name.strip()
     if not name or "://" in name:
-        raise NotAnEngine("A connection needs a name, which is no address.")
+        raise InvalidConnection("A connection needs a name, which is no address.")
     return name
 
 
@@ -121,8 +122,8 @@ def resolve(server: str, authcfg: str) -> Connection:
     Credentials: ``AUTHCFG`` > the saved connection's own > ``OPENQUAKE_AUTHCFG``, but only where
     the server came from the environment too: they never go to a server they were not meant for.
     To be called on the main thread: asking the authentication database from a worker can hang.
-    Raises :class:`NotAnEngine` for what is no address, :class:`NotAllowed` for a configuration that
-    cannot be used.
+    Raises :class:`InvalidConnection` for what is not an address, :class:`NotAllowed` for a
+    configuration that cannot be used.
     """
     from_environment = os.environ.get(SERVER_VARIABLE, "").strip()
     default = default_connection()
@@ -142,7 +143,7 @@ def resolve(server: str, authcfg: str) -> Connection:
         starting = may_start_own = running.is_starting
     else:
         url, reason = normalize_url(DEFAULT_URL), "default"
-        may_start_own = profile.starts_local_engine()
+        may_start_own = settings.starts_local_engine()
     if saved is not None:
         reason += f", saved connection “{saved.name}”"
     authcfg = authcfg.strip() or (saved.authcfg if saved else "") or from_variable
@@ -165,12 +166,14 @@ def _find(text: str, origin: str) -> tuple[str, SavedConnection | None]:
             return connection.url, connection
     try:
         url = normalize_url(text)
-    except NotAnEngine as error:
+    except InvalidConnection as error:
         names = ", ".join(c.name for c in known)
-        raise NotAnEngine(f"{error}{f' Saved connections: {names}.' if names else ''}") from error
+        raise InvalidConnection(
+            f"{error}{f' Saved connections: {names}.' if names else ''}"
+        ) from error
     # one name alone may be a computer's or a connection's that is gone
     if origin == "The default connection":
-        raise NotAnEngine(f"{origin} “{text}” is not saved any more; choose another one.")
+        raise InvalidConnection(f"{origin} “{text}” is not saved any more; choose another one.")
     same = [c for c in known if c.url == url]
     # of several there is no telling whose credentials are meant
     return url, same[0] if len(same) == 1 else None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from oq_processing.engine.errors import LocalEngineError
-from oq_processing.engine.local import user_folder
+from oq_processing.engine.installation import user_folder
 
 REQUIREMENTS = Path(__file__).with_name("engine.txt")
 PYTHONS = ((3, 11), (3, 14))
@@ -45,13 +45,20 @@ def install(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit("This Python has no pip (Debian, Ubuntu: apt-get install python3-venv).")
     # the list is complete, so nothing is resolved: --no-deps keeps out what needs a compiler
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps"]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     command += ["--only-binary", ":all:", "--requirement", REQUIREMENTS]
     if subprocess.call(command) != 0:  # nosec B603 # a fixed command
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit("pip could not install the engine, see above; is the network reachable?")
     print("Compiling the engine (1 to 2 minutes, once)")
-    check = [python, "-c", "import openquake.calculators.export"]
+    check: list[str | Path] = [python, "-c", "import openquake.calculators.export"]
     if subprocess.call(check) != 0:  # nosec B603 # the Python that was just installed
         sys.exit("The engine cannot be imported, see above.")
     started.replace(complete)

@@ -10,6 +10,7 @@ from qgis.PyQt.QtGui import QIcon
 from .algorithms.abortcalculation import AbortCalculation
 from .algorithms.calculationparameters import CalculationParameters
 from .algorithms.calculationreport import CalculationReport
+from .algorithms.common.shipped_model import ShippedModel, shipped_models
 from .algorithms.deletecalculation import DeleteCalculation
 from .algorithms.downloadoutput import DownloadOutput
 from .algorithms.getlog import GetLog
@@ -21,12 +22,12 @@ from .algorithms.loadoutputaslayer import LoadOutputAsLayer
 from .algorithms.plotoutput import PlotOutput
 from .algorithms.runcalculation import RunCalculation
 from .algorithms.runriskonhazard import RunRiskOnHazard
-from .algorithms.shippedmodel import ShippedModel, shipped_models
 from .algorithms.startlocalengine import StartLocalEngine
 from .algorithms.stoplocalengine import StopLocalEngine
 from .algorithms.stylelayer import StyleLayer
 from .algorithms.sumbyzone import SumByZone
 from .algorithms.waitforcalculation import WaitForCalculation
+from .diagnostics import LOG_TAG
 
 ALGORITHMS = (
     AbortCalculation,
@@ -79,7 +80,7 @@ class OpenQuakeProvider(QgsProcessingProvider):
                 return line.partition("=")[2].strip()
         return ""
 
-    def defaultVectorFileExtension(self, hasGeometry=True) -> str:
+    def defaultVectorFileExtension(self, hasGeometry: bool = True) -> str:
         return "gpkg"
 
     def loadAlgorithms(self) -> None:
@@ -90,7 +91,7 @@ class OpenQuakeProvider(QgsProcessingProvider):
             self.addAlgorithm(model)
         for path in broken:
             QgsMessageLog.logMessage(
-                f"The model {path.name} cannot be read.", self.name(), Qgis.MessageLevel.Warning
+                f"The model {path.name} cannot be read.", LOG_TAG, Qgis.MessageLevel.Warning
             )
 
     def _complete_models(self, _: str) -> None:

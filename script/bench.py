@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import os
 import resource
 import statistics
@@ -42,15 +43,17 @@ from qgis.core import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.algorithms import base, loadoutputaslayer  # noqa: E402 - from this checkout
-from oq_processing.algorithms.reporter import Reporter  # noqa: E402
-from oq_processing.engine import local  # noqa: E402
+from oq_processing.algorithms.common.reporter import Reporter  # noqa: E402 - from this checkout
+from oq_processing.engine import installation, launch  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import Cancelled  # noqa: E402
+from oq_processing.engine.http import transport  # noqa: E402
+from oq_processing.layers.destination import Target  # noqa: E402
 from oq_processing.layers.fields import fields_of  # noqa: E402
-from oq_processing.layers.style import StyleChoices  # noqa: E402
-from oq_processing.outputs.styles import ground_motion_style  # noqa: E402
-from oq_processing.outputs.table import (  # noqa: E402
+from oq_processing.layers.publish import publish  # noqa: E402
+from oq_processing.layers.style import StyleChoices, merged  # noqa: E402
+from oq_processing.outputs.core.palettes import ground_motion_style  # noqa: E402
+from oq_processing.outputs.core.table import (  # noqa: E402
     POINT,
     Block,
     Column,
@@ -117,25 +120,29 @@ def qgis() -> tuple[QgsApplication, OpenQuakeProvider]:
 def politeness() -> Iterator[Measure]:
     """Run Calculation on an engine of its own: how often it asks, how soon it knows the end."""
     _, provider = qgis()
-    made = []
+    requests: list[str] = []
 
-    class Counted(base.Transport):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args)
-            made.append(self)
+    class Counter(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if threading.current_thread() is threading.main_thread():  # the observer has its own
+                requests.append(record.getMessage())
 
     class Listener(QgsProcessingFeedback):
         followed: tuple[float, int] = (0.0, 0)
 
         def pushInfo(self, info: str) -> None:  # noqa: N802
             if " submitted to " in info:
-                self.followed = (time.monotonic(), made[0].requests_made)
+                self.followed = (time.monotonic(), len(requests))
 
-    base.Transport = Counted
+    log = logging.getLogger(transport.__name__)
+    log.setLevel(logging.DEBUG)
+    log.addHandler(Counter())
     feedback = Listener(False)
     with tempfile.TemporaryDirectory(prefix="openquake-bench-") as folder:
-        executable = local.find_executable(os.environ.get("OPENQUAKE_OQ") or ENGINE / "bin" / "oq")
-        with local.running(executable, Path(folder)) as engine:
+        executable = installation.find_executable(
+            os.environ.get("OPENQUAKE_OQ") or ENGINE / "bin" / "oq"
+        )
+        with launch.running(executable, Path(folder)) as engine:
             client = EngineClient(engine.url)
             complete: list[float] = []
             ended = threading.Event()
@@ -159,11 +166,10 @@ def politeness() -> Iterator[Measure]:
             observer.join()
     if not ok or not complete:
         raise SystemExit("bench: the calculation did not complete")
-    requests = made[0].requests_made
     since, before = feedback.followed
-    rate = (requests - before) / (end - since)
+    rate = (len(requests) - before) / (end - since)
     yield Measure("length of the run", end - begin, "s")
-    yield Measure("requests made", requests, "")
+    yield Measure("requests made", len(requests), "")
     yield Measure("requests a second while it is followed", rate, "1/s", at_most=MAX_RATE)
     yield Measure("from complete to the end of the run", end - complete[0], "s", at_most=MAX_DELAY)
 
@@ -202,9 +208,8 @@ def finished_layer(table: Table, output: str, feedback=None) -> QgsProcessingCon
     context = QgsProcessingContext()
     algorithm = provider.algorithm("loadoutputaslayer")
     report = Reporter(feedback or QgsProcessingFeedback(False))
-    name = loadoutputaslayer.OUTPUT
-    writing = loadoutputaslayer._Writing(name, table, table.style, StyleChoices(), report, 0, 100)
-    algorithm._write(writing, {name: output}, context)
+    target = Target(algorithm, {"OUTPUT": output}, "OUTPUT", context)
+    publish(target, table, report, (0, 100), merged(table, StyleChoices()))
     return context
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.engine import local  # noqa: E402 - from this checkout
+from oq_processing.engine import launch  # noqa: E402 - from this checkout
 from oq_processing.engine.errors import LocalEngineError  # noqa: E402
 
 QGIS_PROCESS = CHECKOUT / "script" / "qgis_process"
@@ -105,7 +105,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="openquake-demo-") as folder:
             say("starting an engine on this computer (10 to 30 s)")
-            with local.running(CHECKOUT / ".engine" / "bin" / "oq", Path(folder)) as engine:
+            with launch.running(CHECKOUT / ".engine" / "bin" / "oq", Path(folder)) as engine:
                 say(f"engine {engine.version} answers at {engine.url}")
                 try:
                     demo(engine.url)

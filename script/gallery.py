@@ -27,8 +27,9 @@ from qgis.core import (
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from oq_processing.engine import ini, local  # noqa: E402 - from this checkout
+from oq_processing.engine import launch  # noqa: E402 - from this checkout
 from oq_processing.engine.client import EngineClient  # noqa: E402
+from oq_processing.engine.job import ini  # noqa: E402 - from this checkout
 from oq_processing.provider import OpenQuakeProvider  # noqa: E402
 
 ENGINE = CHECKOUT / ".engine"
@@ -205,7 +206,7 @@ def main() -> int:
         server = arguments.server
         if not server:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openquake-gallery-"))
-            engine = stack.enter_context(local.running(ENGINE / "bin" / "oq", Path(folder)))
+            engine = stack.enter_context(launch.running(ENGINE / "bin" / "oq", Path(folder)))
             server = engine.url
         gallery = Gallery(server, arguments.folder)
         if arguments.server:

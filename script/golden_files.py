@@ -21,7 +21,7 @@ from qgis.core import (
 from replay import Replay
 from steering import call
 
-from oq_processing import connections, profile
+from oq_processing import connections, settings
 from oq_processing.connections import SavedConnection
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
@@ -125,13 +125,13 @@ def _settings(target: Path) -> None:
         SavedConnection("Cluster", CLUSTER, "abc1234", "/etc/ssl/oq.pem", 3.0, 120.0)
     )
     connections.set_default_connection("Küche/1")
-    profile.set_engine_executable("/opt/openquake/bin/oq")
-    profile.set_starts_local_engine(True)
+    settings.set_engine_executable("/opt/openquake/bin/oq")
+    settings.set_starts_local_engine(True)
     for server, number in ((CLUSTER, 7), (CLUSTER, 3), (LOCAL, 1)):
-        profile.set_hidden(server, number, True)
+        settings.set_hidden(server, number, True)
     changed = {"description": "Größe = 7; 100%", "truncation_level": "2"}
-    profile.remember_overrides(CLUSTER, 3, changed)
-    profile.remember_overrides(LOCAL, 2, {"poes": "0.1 0.02"})
+    settings.remember_overrides(CLUSTER, 3, changed)
+    settings.remember_overrides(LOCAL, 2, {"poes": "0.1 0.02"})
     QgsSettings().sync()
     text = Path(QgsSettings().fileName()).read_text("utf-8")
     _, _, ours = text.partition("[openquake]\n")

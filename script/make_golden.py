@@ -26,8 +26,9 @@ import promise  # noqa: E402
 from fake_engine import Request  # noqa: E402
 from replay import Recorded, Replay, name_of  # noqa: E402
 
-from oq_processing.engine import job, local  # noqa: E402
+from oq_processing.engine import launch  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
+from oq_processing.engine.job import package as job  # noqa: E402
 from oq_processing.engine.watch import check_succeeded, follow  # noqa: E402
 from oq_processing.provider import OpenQuakeProvider  # noqa: E402
 
@@ -68,7 +69,7 @@ JOBS = {
 class Recorder(Replay):
     """Asks a real engine, and keeps its answers without what they say of this computer."""
 
-    def __init__(self, engine: local.LocalEngine) -> None:
+    def __init__(self, engine: launch.LocalEngine) -> None:
         super().__init__()
         self._engine = engine
 
@@ -108,7 +109,7 @@ def record() -> None:
     """Calculate all jobs with an engine of their own, and record what the examples ask of it."""
     with (
         tempfile.TemporaryDirectory() as name,
-        local.running(ENGINE / "bin" / "oq", Path(name)) as engine,
+        launch.running(ENGINE / "bin" / "oq", Path(name)) as engine,
         Recorder(engine) as recorder,
     ):
         client, folder = EngineClient(engine.url), Path(name)

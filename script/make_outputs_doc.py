@@ -21,10 +21,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from oq_processing.engine.calculation import Calculation, Output  # noqa: E402
 from oq_processing.engine.client import EngineClient  # noqa: E402
 from oq_processing.engine.errors import EngineError  # noqa: E402
-from oq_processing.outputs import catalogue, general  # noqa: E402
-from oq_processing.outputs.choices import Choices  # noqa: E402
-from oq_processing.outputs.source import Source  # noqa: E402
-from oq_processing.outputs.table import Style, Table  # noqa: E402
+from oq_processing.outputs import catalogue  # noqa: E402
+from oq_processing.outputs.core.choices import Choices  # noqa: E402
+from oq_processing.outputs.core.source import Source  # noqa: E402
+from oq_processing.outputs.core.table import Style, Table  # noqa: E402
 
 SEEN = ROOT / "docs" / "outputs.json"
 PAGE = ROOT / "docs" / "outputs.md"
@@ -126,7 +126,7 @@ def page(seen: dict[str, dict]) -> str:
     checked = verified()
     lines = []
     for kind in sorted({*special, *seen}, key=str.lower):
-        known = special.get(kind, general.ANY)
+        known = catalogue.output_type(kind)
         example = seen.get(kind, {})
         title = f"{_cell(example.get('name', '–'))}: {known.about}"
         if example and not _has_table(example["formats"]):
@@ -138,7 +138,7 @@ def page(seen: dict[str, dict]) -> str:
             shown = ", ".join(f"`{f}`" for f in fields[:FIELDS])
             more = f", … ({len(fields)})" if len(fields) > FIELDS else ""
             cells = [
-                known.geometry,
+                known.becomes,
                 shown + more,
                 ", ".join(known.choices),
                 example.get("default", ""),

@@ -1,13 +1,14 @@
 """Make FOLDER/qgis, type stubs of QGIS 4, from what pip has put into FOLDER: PyQt6 and qgis-stubs.
 
-QGIS 4 cannot be installed from a package registry, so mypy checks the plugin against these stubs.
-qgis-stubs 0.5 are made from QGIS 4.2, but import PyQt5, and lack the old names that QGIS 4 adds at
-run time.
+mypy checks the whole plugin against these stubs: QGIS 3 comes without any, and QGIS 4 cannot be
+installed from a package registry. qgis-stubs 0.5 are made from QGIS 4.2, but import PyQt5, lack the
+old names that QGIS 4 adds at run time, and mark every pointer as optional.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import sys
 from collections import defaultdict
@@ -33,6 +34,16 @@ class QgsProcessingException(Exception): ...
 # iterable by __getitem__ and __len__, which mypy does not accept
 ITERATOR = "    def __iter__(self) -> typing.Iterator[QgsField]: ..."
 
+THERE = {
+    *("authManager", "clone", "conditionalStyles", "constGet", "createGeometryEngine"),
+    *("createSimple", "get", "messageBar"),
+    *("defaultStyle", "horizontalHeader", "instance", "lineEdit", "processingRegistry"),
+    *("temporaryLayerStore", "verticalHeader"),
+}
+"""Functions that never return None (``get`` and ``constGet`` for a geometry that is not null)."""
+CALLED = {"createWidget", "postProcessLayer", "prepareAlgorithm", "processAlgorithm"}
+"""Functions of plugins, which QGIS never calls with None."""
+
 
 def chain(node: ast.AST) -> list[str]:
     """Return the names of ``a.b.c``, [] for anything else."""
@@ -52,6 +63,19 @@ def additions(module: str) -> Iterator[tuple[str, str]]:
             yield old[0], f"    {old[1]}: typing.Any"
 
 
+def without_none(line: str) -> str:
+    """Return a line of a stub without the None that is never there."""
+    function = re.match(r"\s+def (\w+)\(", line)
+    name = function[1] if function else ""
+    head, arrow, result = line.replace("dict[typing.Optional[str]", "dict[str").rpartition(" -> ")
+    result = result.replace("typing.Optional[str]", "str")
+    if name in THERE:
+        result = re.sub(r"typing\.Optional\[(.+)\](?=: \.\.\.)|\|None", r"\1", result)
+    if name in CALLED:
+        head = re.sub(r"typing\.Optional\[(.+?)\]", r"\1", head)
+    return head + arrow + result
+
+
 def completed(stub: str, module: str) -> str:
     """Return a stub with the names that the module adds."""
     more = defaultdict(list, {"QgsFields": [ITERATOR]})
@@ -67,7 +91,7 @@ def completed(stub: str, module: str) -> str:
                     classes[f"{outer.name}.{inner.name}"] = inner.end_lineno
     for where in sorted(more.keys() & classes.keys(), key=lambda w: -classes[w]):
         lines[classes[where] : classes[where]] = more[where]
-    return "\n".join(lines).replace("PyQt5", "PyQt6")
+    return "\n".join(map(without_none, lines)).replace("PyQt5", "PyQt6")
 
 
 def main(folder: Path) -> None:
@@ -90,6 +114,9 @@ def main(folder: Path) -> None:
             shutil.rmtree(path)
         elif path.suffix != ".pyi":
             path.unlink()
+        else:
+            lines = path.read_text("utf-8").splitlines()
+            path.write_text("\n".join(map(without_none, lines)), "utf-8")
     (folder / "PyQt6" / "__init__.pyi").touch()
     (folder / "PyQt6" / "sip.pyi").write_text(SIP, "utf-8")
     shutil.rmtree(source)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from helpers import wait_until
 
-from oq_processing.engine import local
+from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -98,7 +98,7 @@ class Cluster:
     def __init__(self, python: Path, folder: Path) -> None:
         self.folder = folder
         self._python = python
-        self._database_port, self._control_port, port = (local.free_port() for _ in range(3))
+        self._database_port, self._control_port, port = (launch.free_port() for _ in range(3))
         self._web = f"{HERE}:{port}"
         self.url = f"http://{self._web}"
         self.client = EngineClient(self.url)
@@ -201,11 +201,11 @@ class Cluster:
                 return True
             return False
 
-        wait_until(listens, local.START_WITHIN)
+        wait_until(listens, launch.START_WITHIN)
 
     def _stop(self, processes: list[subprocess.Popen[bytes]]) -> None:
         for process in processes:
-            local.stop(local.LocalEngine("", "", self.folder, process))
+            launch.stop(launch.LocalEngine("", "", self.folder, process))
             self._processes.remove(process)
 
 

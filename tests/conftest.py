@@ -10,12 +10,35 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import job, local
+from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
+from oq_processing.engine.job import package as job
 from oq_processing.engine.watch import check_succeeded, follow
 
 ROOT = Path(__file__).parent.parent
 ENGINE = ROOT / ".engine"
+
+NEEDS_ENGINE = {"server", "demos", "engine_python"}
+"""Fixtures by which a test asks for an engine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run only what needs neither an engine nor seconds"
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after pytest has brought together what shares fixtures
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run first what needs neither an engine nor seconds, and nothing else with ``--quick``."""
+    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        needs = NEEDS_ENGINE.intersection(item.fixturenames)
+        parts[not needs and item.get_closest_marker("slow") is None].append(item)
+    if config.getoption("quick"):
+        config.hook.pytest_deselected(items=parts.pop(False))
+    items[:] = [item for part in parts.values() for item in part]
+
 
 # no test may depend on the caller's own servers and credentials
 for variable in ("OPENQUAKE_SERVER", "OPENQUAKE_AUTHCFG", "OPENQUAKE_OQ"):
@@ -61,15 +84,15 @@ def demos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalEngine]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.LocalEngine]:
     """A real engine, for the length of the test session."""
     folder = tmp_path_factory.mktemp("engine")
-    with local.running(ENGINE / "bin" / "oq", folder) as engine:
+    with launch.running(ENGINE / "bin" / "oq", folder) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def client(server: local.LocalEngine) -> EngineClient:
+def client(server: launch.LocalEngine) -> EngineClient:
     """The client of the real engine."""
     return EngineClient(server.url)
 

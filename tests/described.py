@@ -15,7 +15,8 @@ from pathlib import Path
 from qgis.core import QgsProcessingModelAlgorithm, QgsVectorLayer, QgsWkbTypes
 from qgis.PyQt.QtCore import NULL, QDateTime, Qt
 
-from oq_processing import connections, profile
+from oq_processing import connections
+from oq_processing import settings as profile
 from oq_processing.layers import metadata
 from oq_processing.layers.style import styled_field
 

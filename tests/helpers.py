@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import signal
@@ -13,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oq_processing.engine import local
+from oq_processing.engine.client import EngineClient
+from oq_processing.outputs.catalogue import find_output
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +36,57 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
+
+
+COMMENT = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, start_date='2026-11-23'\""
+"""How a CSV file of the engine begins."""
+
+
+def csv_text(*lines: str) -> str:
+    """Return a CSV file of these lines, as the engine writes it."""
+    return "".join(f"{line}\r\n" for line in [COMMENT, *lines])
+
+
+def read_export(
+    client: EngineClient, calculation_id: int, kind: str, folder: Path
+) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """Return the CSV export of an output: header and rows of text by member, ``hazard_map-mean``.
+
+    The name of a single file begins with its output: ``output-3-hazard_map-mean``.
+    """
+    output = find_output(client.outputs(calculation_id), kind, calculation_id)
+    target = folder / f"export-{calculation_id}-{kind}"
+    files = {client.export(output, "csv", target).name: target.read_bytes()}
+    if zipfile.is_zipfile(target):
+        with zipfile.ZipFile(target) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+    found = {}
+    for name, data in files.items():
+        header, *rows = csv.reader(io.StringIO(data.decode()))
+        if header[0].startswith("#"):
+            header, *rows = rows
+        found[name.rpartition("_")[0]] = (header, rows)
+    return found
+
+
+COST_TYPES = (
+    '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'
+    '<costType unit="USD" name="contents" type="per_asset"/></costTypes>'
+)
+"""Cost types of an exposure, with their units."""
+
+
+def table_rows(table) -> list[tuple]:
+    """Return all rows of a table, NaN as None."""
+    found = []
+    for block in table.blocks():
+        found += zip(*(values.tolist() for values in block.values))
+    return [tuple(None if v != v else v for v in row) for row in found]
+
+
+def titles(table) -> dict[str, str]:
+    """Return the titles of the columns of values."""
+    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 def program(path: Path, code: str) -> Path:

@@ -13,6 +13,7 @@ records anew.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ class Replay(FakeEngine):
 
 
 def name_of(request: Request) -> str:
-    """Return the name that a request's answer is recorded under."""
+    """Return the name that a request's answer is recorded under; of the log, whatever its page."""
     query = urlencode(sorted(request.query.items()))
-    return request.path.removeprefix("/v1/") + (f"?{query}" if query else "")
+    path = re.sub(r"(/log)/\d+:\d+$", r"\1", request.path.removeprefix("/v1/"))
+    return path + (f"?{query}" if query else "")

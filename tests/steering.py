@@ -26,39 +26,74 @@ from qgis.PyQt.QtCore import NULL, QEventLoop, Qt, QTimer
 
 
 class Recorder(QgsProcessingFeedback):
-    """Keeps all that an algorithm says, in order."""
+    """Keeps all that an algorithm says, in order, with the time it was said."""
 
     def __init__(self) -> None:
         super().__init__(False)
-        self.said: list[tuple[str, str]] = []
+        self.said: list[tuple[float, str, str]] = []
         self.percents: list[float] = []
         # direct: in the order of things, whatever thread they happen on
         self.progressChanged.connect(self.percents.append, Qt.ConnectionType.DirectConnection)
 
+    def _keep(self, kind: str, text: str) -> None:
+        self.said.append((time.monotonic(), kind, text))
+
     def setProgressText(self, text):  # noqa: N802
-        self.said.append(("phase", text))
+        self._keep("phase", text)
 
     def pushInfo(self, info):  # noqa: N802
-        self.said.append(("info", info))
+        self._keep("info", info)
 
     def pushWarning(self, warning):  # noqa: N802
-        self.said.append(("warning", warning))
+        self._keep("warning", warning)
 
     def pushConsoleInfo(self, info):  # noqa: N802
-        self.said.append(("console", info))
+        self._keep("console", info)
+
+    def pushDebugInfo(self, info):  # noqa: N802
+        self._keep("debug", info)
 
     def reportError(self, error, fatalError=False):  # noqa: N802, N803
-        self.said.append(("error", error))
+        self._keep("error", error)
 
     def texts(self, *kinds: str) -> list[str]:
-        return [text for kind, text in self.said if not kinds or kind in kinds]
+        return [text for _, kind, text in self.said if not kinds or kind in kinds]
+
+    @property
+    def infos(self) -> list[str]:
+        return self.texts("info")
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.texts("warning")
+
+    @property
+    def errors(self) -> list[str]:
+        return self.texts("error")
+
+    @property
+    def phases(self) -> list[str]:
+        return self.texts("phase")
 
     def has(self, words: str) -> bool:
         return any(words in text for text in self.texts())
 
+    def when(self, words: str) -> float:
+        return next(moment for moment, _, text in self.said if words in text)
+
     def log_lines(self) -> list[str]:
         """The lines of the engine's log that were shown."""
         return [text for text in self.texts("console", "warning", "error") if text[:2] == "[2"]
+
+    def is_executing(self) -> bool:
+        """Whether the calculation has left the queue; a stage may be shown at once."""
+        phases = self.phases
+        return bool(phases) and "Calculation" in phases[-1] and "Queued" not in phases[-1]
+
+    def calculation_id(self) -> int:
+        """The last calculation that was submitted."""
+        said = [text for text in self.infos if " submitted to " in text]
+        return int(said[-1].split()[1])
 
 
 @dataclass

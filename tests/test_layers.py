@@ -13,17 +13,32 @@ ALLOWED = {
     "engine": ENGINE,
     "outputs": ENGINE | {"outputs"},
     "compat": {"compat"},
-    "layers": ENGINE | {"outputs", "layers", "compat"},
-    "connections": ENGINE | {"connections", "profile"},
+    "diagnostics": ENGINE | {"diagnostics"},
+    "i18n": {"i18n"},
+    "layers": ENGINE | {"outputs", "layers", "compat", "diagnostics"},
+    "drawing": ENGINE | {"outputs", "drawing"},
+    "connections": ENGINE | {"connections", "settings"},
     "install_engine": ENGINE,
-    "profile": ENGINE | {"profile"},
-    "algorithms": ENGINE | {"outputs", "layers", "connections", "profile", "compat", "algorithms"},
+    "settings": ENGINE | {"settings"},
+    "algorithms": ENGINE
+    | {"outputs", "layers", "drawing", "connections", "settings", "compat", "diagnostics"}
+    | {"i18n", "algorithms"},
 }
 ALLOWED["provider"] = {*ALLOWED, "provider"}
 TOP = {*ALLOWED, "plugin", "gui"}
 ALLOWED["gui"] = TOP - {"plugin"}
 ALLOWED["plugin"] = TOP
 ALLOWED["__init__"] = {"plugin"}
+ROOMS = {
+    "core": {"core"},
+    "report": {"report"},
+    "sites": {"core", "sites"},
+    "assets": {"core", "assets"},
+    "readers": {"core", "sites", "assets", "readers"},
+    "catalogue": {"core", "readers", "catalogue"},
+    "plots": {"core", "sites", "assets", "readers", "catalogue", "plots"},
+}
+"""The rooms of ``outputs``, and from which each may import."""
 PURE = {"engine", "outputs"}
 LIBRARIES = {"numpy", "requests", "urllib3"}
 
@@ -61,6 +76,10 @@ def faults(package):
                 target = rest.split(".")[0]
                 if target not in ALLOWED[layer]:
                     found.append(f"{where} imports {target or 'the whole package'}")
+                elif layer == target == "outputs" and parts[2] in ROOMS:
+                    room = rest.split(".")[1]
+                    if room not in ROOMS[parts[2]]:
+                        found.append(f"{where} imports outputs/{room}")
             elif layer in PURE and root not in LIBRARIES | sys.stdlib_module_names:
                 found.append(f"{where} imports {root}")
     return found
@@ -76,6 +95,8 @@ def test_every_layer_is_known():
         path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*/*.py")
     }
     assert with_code <= set(ALLOWED)
+    rooms = {path.stem for path in (PACKAGE / "outputs").iterdir() if path.stem[0] != "_"}
+    assert rooms == set(ROOMS)
     assert with_code > PURE
 
 
@@ -99,7 +120,11 @@ def test_what_differs_by_version_stands_in_one_module():
         ("engine/a.py", "from ..outputs import table", "engine/a imports outputs"),
         ("engine/a.py", "from .. import layers", "engine/a imports layers"),
         ("engine/a.py", "from ..connections import resolve", "engine/a imports connections"),
-        ("engine/a.py", "import oq_processing.algorithms.base", "engine/a imports algorithms"),
+        (
+            "engine/a.py",
+            "import oq_processing.algorithms.common.base",
+            "engine/a imports algorithms",
+        ),
         ("engine/a.py", "import oq_processing", "engine/a imports the whole package"),
         ("engine/a.py", "def f():\n    import qgis.core", "engine/a imports qgis"),
         ("engine/a.py", "from osgeo import ogr", "engine/a imports osgeo"),
@@ -112,6 +137,16 @@ def test_what_differs_by_version_stands_in_one_module():
         ),
         ("outputs/deep/a.py", "from ...layers import sink", "outputs/deep/a imports layers"),
         ("outputs/__init__.py", "from ..layers import sink", "outputs/__init__ imports layers"),
+        (
+            "outputs/sites/a.py",
+            "from ..readers import general",
+            "outputs/sites/a imports outputs/readers",
+        ),
+        (
+            "outputs/readers/a.py",
+            "from .. import catalogue",
+            "outputs/readers/a imports outputs/catalogue",
+        ),
         ("outputs/a.py", "if 1:\n    from qgis.core import Qgis", "outputs/a imports qgis"),
         ("layers/a.py", "from ..algorithms.base import x", "layers/a imports algorithms"),
         ("layers/a.py", "from ..connections import x", "layers/a imports connections"),

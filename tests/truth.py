@@ -40,9 +40,10 @@ from qgis.PyQt.QtCore import NULL
 from steering import Recorder, call
 
 from oq_processing.engine.calculation import Calculation, Output
-from oq_processing.engine.client import Download, EngineClient
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError
-from oq_processing.outputs.source import Source
+from oq_processing.engine.server import Download
+from oq_processing.outputs.core.source import Source
 
 LOAD = "openquake:loadoutputaslayer"
 SHOWN = 3  # differences told of each layer

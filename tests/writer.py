@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingParameterFeatureSink
 
-from oq_processing.outputs.table import (
+from oq_processing.outputs.core.table import (
     INTEGER,
     POINT,
     REAL,

@@ -6,71 +6,52 @@ import json
 import tempfile
 from pathlib import Path
 
-from qgis.core import QgsProcessing, QgsProcessingParameterFeatureSink
-
-from ..engine.client import EngineClient
 from ..engine.errors import InvalidOutput, NotFound, ServerFault
-from ..outputs.npz import Npz
-from ..outputs.table import TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    id_parameter,
-    read_id,
-    server_parameters,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..i18n import tr, tr_noop
+from ..outputs.core.npz import Npz
+from ..outputs.core.table import TEXT, Column, small_table
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Parameters
+from .common.run import Results, Run
+from .common.values import Values
 
-OUTPUT = "OUTPUT"
+COLUMNS = (Column("name", TEXT, "Parameter"), Column("value", TEXT, "Value"))
 
 
-class CalculationParameters(OpenQuakeAlgorithm):
+class CalculationParameters(BaseAlgorithm[int]):
     """Show the parameters of a calculation."""
 
     ID = "calculationparameters"
-    NAME = "Show Parameters"
+    NAME = tr_noop("Show Parameters")
     TAGS = ("job.ini", "oqparam", "settings")
-    HELP = (
+    HELP = tr_noop(
         "Shows the parameters of a calculation as the engine has read them from its job, as a "
         "table of names and values."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFeatureSink(
-                OUTPUT, tr("Parameters"), QgsProcessing.SourceType.TypeVector
-            )
-        )
+    def targets(self) -> Parameters:
+        return [p.sink(p.OUTPUT, tr("Parameters"), p.Kind.TypeVector)]
 
-    def validate(self, parameters, context) -> int:
-        return read_id(self, parameters, CALCULATION_ID, context)
+    def validate(self, values: Values) -> int:
+        return values.id()
 
-    def execute(
-        self, request: int, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        calculation = client.calculation(request)
+    def execute(self, run: Run[int]) -> Results:
+        number = run.request
+        calculation = run.client.calculation(number)
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
             target = Path(folder) / "oqparam.npz"
             try:
-                client.extract(request, "oqparam", target)
+                run.client.extract(number, "oqparam", target)
             except (NotFound, ServerFault) as error:
                 raise InvalidOutput(
-                    f"Calculation {request} ({calculation.status}) has no parameters to show: "
+                    f"Calculation {number} ({calculation.status}) has no parameters to show: "
                     f"{error}"
                 ) from error
             values = Npz(target).json()
         rows = [(name, _text(value)) for name, value in sorted(values.items())]
-        columns = (Column("name", TEXT, "Parameter"), Column("value", TEXT, "Value"))
-        table = small_table(f"Parameters of calculation {request}", columns, rows)
-        return {
-            OUTPUT: write_table(self, parameters, OUTPUT, context, report, client, table),
-        }
+        table = small_table(f"Parameters of calculation {number}", COLUMNS, rows)
+        return {p.OUTPUT: run.write_table(p.OUTPUT, table)}
 
 
 def _text(value: object) -> str:

@@ -3,66 +3,51 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import QgsProcessingParameterFileDestination
-
-from ..engine.client import MAX_ANSWER, EngineClient
 from ..engine.errors import EngineError, InvalidOutput
 from ..engine.files import replacing
+from ..engine.server import MAX_ANSWER
+from ..i18n import tr, tr_noop
 from ..outputs.catalogue import find_output
 from ..outputs.report import to_html
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    InvalidParameter,
-    id_parameter,
-    read_id,
-    read_target,
-    server_parameters,
-)
-from .reporter import Reporter
-
-OUTPUT = "OUTPUT"
+from .common import parameters as p
+from .common.base import FINISHED_CALCULATION, BaseAlgorithm, Parameters
+from .common.run import Results, Run
+from .common.values import Values
 
 
-class CalculationReport(OpenQuakeAlgorithm):
+@dataclass(frozen=True)
+class ReportRequest:
+    """Which calculation's report, and where to."""
+
+    calculation_id: int
+    output: Path
+
+
+class CalculationReport(BaseAlgorithm[ReportRequest]):
     """Show the full report of a calculation."""
 
     ID = "calculationreport"
-    NAME = "Show Full Report"
+    NAME = tr_noop("Show Full Report")
     GROUP = "outputs"
     TAGS = ("html", "rst", "summary")
-    HELP = (
+    HELP = tr_noop(
         "Shows the engine's full report of a calculation as a page: inputs, realizations, times, "
         "data transferred, slowest sources and operations."
     )
+    CALCULATION = FINISHED_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFileDestination(OUTPUT, tr("Report"), "HTML files (*.html)")
-        )
+    def targets(self) -> Parameters:
+        return [p.target(p.OUTPUT, tr("Report"), tr("HTML files (*.html)"))]
 
-    def validate(self, parameters, context) -> tuple[int, Path]:
-        output = read_target(self, parameters, OUTPUT, context)
-        if output is None:
-            raise InvalidParameter("Give a file for the report: OUTPUT=report.html.")
-        return read_id(self, parameters, CALCULATION_ID, context), output
+    def validate(self, values: Values) -> ReportRequest:
+        output = values.file(p.OUTPUT, "Give a file for the report: OUTPUT=report.html.")
+        return ReportRequest(values.id(), output)
 
-    def execute(
-        self,
-        request: tuple[int, Path],
-        client: EngineClient,
-        report: Reporter,
-        parameters,
-        context,
-    ) -> dict:
-        number, target = request
+    def execute(self, run: Run[ReportRequest]) -> Results:
+        number, target, client = run.request.calculation_id, run.request.output, run.client
         client.calculation(number)
         output = find_output(client.outputs(number), "fullreport", number)
         with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
@@ -75,4 +60,4 @@ class CalculationReport(OpenQuakeAlgorithm):
                 part.write_text(page, encoding="utf-8")
         except OSError as error:
             raise EngineError(f"{target} cannot be written ({error.strerror}).") from error
-        return {OUTPUT: str(target)}
+        return {p.OUTPUT: str(target)}

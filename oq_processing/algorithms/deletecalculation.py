@@ -2,75 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from qgis.core import QgsProcessingOutputNumber
-
-from .. import profile
-from ..engine.client import EngineClient
+from .. import settings
 from ..engine.errors import EngineError
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    InvalidParameter,
-    id_parameter,
-    read_id,
-    read_text,
-    server_parameters,
-    text_parameter,
-)
-from .reporter import Reporter
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.values import InvalidParameter, Values
 
 CONFIRM = "CONFIRM"
 
 
-@dataclass(frozen=True)
-class DeleteRequest:
-    """Which calculation; the confirmation has been checked."""
-
-    calculation_id: int
-
-
-class DeleteCalculation(OpenQuakeAlgorithm):
+class DeleteCalculation(BaseAlgorithm[int]):
     """Delete a calculation with its outputs, log and data from the server."""
 
     ID = "deletecalculation"
-    NAME = "Delete Calculation Permanently"
+    NAME = tr_noop("Delete Calculation Permanently")
     TAGS = ("remove", "erase")
-    HELP = (
+    HELP = tr_noop(
         "Deletes a calculation from the server for good: its entry, outputs, log and datastore. "
         "This cannot be undone. To only keep it out of the list, use Hide Calculation.\n\n"
         "A running calculation is refused: abort it first. So is one that others are based on: "
         "delete those first."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        confirm = text_parameter(
-            CONFIRM,
-            tr("Confirm by its id"),
-            tr("Type the id of the calculation once more; anything else deletes nothing."),
-        )
-        self.addParameter(confirm)
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputNumber(CALCULATION_ID, tr("Calculation")))
+    def inputs(self) -> Parameters:
+        about = tr("Type the id of the calculation once more; anything else deletes nothing.")
+        return [p.text(CONFIRM, tr("Confirm by its id"), about)]
 
-    def validate(self, parameters, context) -> DeleteRequest:
-        calculation_id = read_id(self, parameters, CALCULATION_ID, context)
-        if read_text(self, parameters, CONFIRM, context) != str(calculation_id):
+    def results(self) -> Outputs:
+        return p.outputs(p.CALCULATION_ID)
+
+    def validate(self, values: Values) -> int:
+        number = values.id()
+        if values.text(CONFIRM) != str(number):
             raise InvalidParameter(
-                f"Calculation {calculation_id} is not deleted: {CONFIRM} must be its id, "
-                f"“{calculation_id}”."
+                f"Calculation {number} is not deleted: {CONFIRM} must be its id, “{number}”."
             )
-        return DeleteRequest(calculation_id)
+        return number
 
-    def execute(
-        self, request: DeleteRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        number = request.calculation_id
+    def execute(self, run: Run[int]) -> Results:
+        number, client = run.request, run.client
         calculation = client.calculation(number)
         if not calculation.is_final:
             raise EngineError(
@@ -84,10 +57,10 @@ class DeleteCalculation(OpenQuakeAlgorithm):
             )
         outputs = client.outputs(number)
         client.remove(number)
-        profile.set_hidden(client.url, number, hide=False)
+        settings.set_hidden(client.url, number, hide=False)
         size = "" if calculation.size_mb is None else f", {calculation.size_mb:.1f} MB"
-        report.info(
+        run.report.info(
             f"Deleted calculation {number} ({calculation.description}): its entry, log, "
             f"{len(outputs)} outputs and datastore{size}"
         )
-        return {CALCULATION_ID: number}
+        return {p.CALCULATION_ID: number}

@@ -1,4 +1,4 @@
-"""Download Output: a file of the engine's own, as it is."""
+"""Download Output: a file of the engine's own, unchanged."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import (
-    QgsProcessingOutputFile,
-    QgsProcessingParameterFolderDestination,
-)
+from qgis.core import QgsProcessingOutputFile, QgsProcessingParameterFolderDestination
 
-from ..engine.client import Download, EngineClient, Progress
+from ..engine.client import EngineClient
 from ..engine.errors import EngineError, InvalidChoice
 from ..engine.files import PREFIX, part_of
+from ..engine.server import Download, OnProgress
+from ..i18n import tr, tr_noop
 from ..outputs.catalogue import find_output
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    InvalidParameter,
-    id_parameter,
-    read_id,
-    read_target,
-    read_text,
-    server_parameters,
-    text_parameter,
-    with_help,
-)
-from .reporter import Reporter
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.values import Values
 
 FOLDER = "FOLDER"
-OUTPUT = "OUTPUT"
+FORMAT = "FORMAT"
 # names that Windows keeps for devices, whatever comes after the dot
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com\d|lpt\d) *(\.|$)", re.I)
 MAX_NAME = 150  # bytes; file systems take 255, and a number may be added
@@ -47,63 +37,50 @@ class DownloadRequest:
     folder: Path
 
 
-class DownloadOutput(OpenQuakeAlgorithm):
+class DownloadOutput(BaseAlgorithm[DownloadRequest]):
     """Download an output of a calculation in one of its formats."""
 
     ID = "downloadoutput"
-    NAME = "Download Output"
+    NAME = tr_noop("Download Output")
     GROUP = "outputs"
     TAGS = ("export", "csv", "npz", "datastore", "hdf5", "save")
-    HELP = (
+    HELP = tr_noop(
         "Downloads an output of a calculation in one of the formats that the engine offers, or its "
         "whole datastore (Output: datastore), its input files (input), or its report "
         "(fullreport).\n\n"
         "Nothing is overwritten: if the folder has a file of that name, a free name is chosen and "
         "returned. A download that breaks off leaves no file."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        output = text_parameter(
-            "OUTPUT_TYPE",
-            tr("Output"),
-            tr("Type of the output (hmaps, …), its id, or datastore, input, fullreport."),
-        )
-        self.addParameter(output)
-        self.addParameter(
-            text_parameter(
-                "FORMAT", tr("Format"), tr("csv, npz, …; empty: the first that is offered.")
-            )
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterFolderDestination(FOLDER, tr("Folder")),
-                tr("Where to put the file; made if it does not exist."),
-            )
-        )
-        self.addOutput(QgsProcessingOutputFile(OUTPUT, tr("File")))
+    def inputs(self) -> Parameters:
+        return [
+            p.text(
+                p.OUTPUT_TYPE,
+                tr("Output"),
+                tr("Type of the output (hmaps, …), its id, or datastore, input, fullreport."),
+            ),
+            p.text(FORMAT, tr("Format"), tr("csv, npz, …; empty: the first that is offered.")),
+        ]
 
-    def validate(self, parameters, context) -> DownloadRequest:
-        folder = read_target(self, parameters, FOLDER, context)
-        if folder is None:
-            raise InvalidParameter("Give the folder to download to: FOLDER=downloads.")
+    def targets(self) -> Parameters:
+        folder = QgsProcessingParameterFolderDestination(FOLDER, tr("Folder"))
+        return [p.described(folder, tr("Where to put the file; made if it does not exist."))]
+
+    def results(self) -> Outputs:
+        return [QgsProcessingOutputFile(p.OUTPUT, tr("File"))]
+
+    def validate(self, values: Values) -> DownloadRequest:
+        folder = values.file(FOLDER, "Give the folder to download to: FOLDER=downloads.")
         return DownloadRequest(
-            read_id(self, parameters, CALCULATION_ID, context),
-            read_text(self, parameters, "OUTPUT_TYPE", context),
-            read_text(self, parameters, "FORMAT", context).lower(),
-            folder,
+            values.id(), values.text(p.OUTPUT_TYPE), values.text(FORMAT).lower(), folder
         )
 
-    def execute(
-        self, request: DownloadRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
+    def execute(self, run: Run[DownloadRequest]) -> Results:
+        request, report = run.request, run.report
         number = request.calculation_id
-        client.calculation(number)
-        fetch = _choose(client, request)
+        run.client.calculation(number)
+        fetch = _choose(run.client, request)
         try:
             request.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -118,10 +95,12 @@ class DownloadOutput(OpenQuakeAlgorithm):
         finally:
             target.unlink(missing_ok=True)
         report.info(f"{path}: {download.size:,} bytes")
-        return {OUTPUT: str(path), FOLDER: str(request.folder)}
+        return {p.OUTPUT: str(path), FOLDER: str(request.folder)}
 
 
-def _choose(client: EngineClient, request: DownloadRequest) -> Callable[[Path, Progress], Download]:
+def _choose(
+    client: EngineClient, request: DownloadRequest
+) -> Callable[[Path, OnProgress], Download]:
     """Return what fetches the wanted output; raise if there is none, before anything is made."""
     number = request.calculation_id
     kind = request.output_type.lower()

@@ -7,34 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import (
-    QgsProcessingOutputNumber,
-    QgsProcessingOutputString,
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFileDestination,
-)
-
-from ..engine.calculation import ENDED_BADLY, LogRecord
-from ..engine.client import EngineClient
+from ..engine.calculation import ENDED_BADLY, Calculation, LogRecord
 from ..engine.errors import Cancelled, EngineError
 from ..engine.watch import Identity, bad_end, follow
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    InvalidParameter,
-    id_parameter,
-    read_flag,
-    read_id,
-    read_target,
-    read_word,
-    server_parameters,
-    with_help,
-)
-from .reporter import Reporter
-from .running import LogFile, naming
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.log_file import LogFile
+from .common.run import Results, Run
+from .common.running import naming
+from .common.values import Values
 
-OUTPUT = "OUTPUT"
+LEVEL = "LEVEL"
+FOLLOW = "FOLLOW"
+LINES = "LINES"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 TAIL = 50  # records of a finished log that are shown; the file has them all
 
@@ -48,101 +34,103 @@ class LogRequest:
     follow: bool
     output: Path
 
+    def chosen(self, records: Iterable[LogRecord]) -> list[LogRecord]:
+        """Return the records that are wanted: a level that is not known here is never lost."""
+        unwanted = LEVELS[: LEVELS.index(self.level)]
+        return [r for r in records if r.level.lower() not in unwanted]
 
-class GetLog(OpenQuakeAlgorithm):
+
+class GetLog(BaseAlgorithm[LogRequest]):
     """Store the log of a calculation."""
 
     ID = "getlog"
-    NAME = "Get Log"
+    NAME = tr_noop("Get Log")
     TAGS = ("traceback", "error", "follow", "tail")
-    HELP = (
+    HELP = tr_noop(
         "Stores the log of a calculation in a text file and shows its end. If the calculation has "
         "failed, the reason is the last thing said.\n\n"
         "With Follow, the log of a running calculation is shown as it grows, until it ends; Cancel "
         "only stops watching."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        level = QgsProcessingParameterEnum(
-            "LEVEL", tr("Lowest level"), list(LEVELS), defaultValue="debug", usesStaticStrings=True
-        )
-        self.addParameter(with_help(level, tr("Records below this level are left out.")))
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterBoolean("FOLLOW", tr("Follow until it ends"), False),
+    def inputs(self) -> Parameters:
+        return [
+            p.word(
+                LEVEL,
+                tr("Lowest level"),
+                tr("Records below this level are left out."),
+                LEVELS,
+                default="debug",
+            ),
+            p.flag(
+                FOLLOW,
+                tr("Follow until it ends"),
                 tr("Off: what has been logged up to now."),
-            )
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFileDestination(
-                OUTPUT, tr("Log file"), "Text files (*.txt *.log)"
-            )
-        )
-        self.addOutput(QgsProcessingOutputNumber("LINES", tr("Number of log records")))
-        self.addOutput(QgsProcessingOutputString("STATUS", tr("Status")))
+                False,
+            ),
+        ]
 
-    def validate(self, parameters, context) -> LogRequest:
-        output = read_target(self, parameters, OUTPUT, context)
-        if output is None:
-            raise InvalidParameter("Give a file for the log: OUTPUT=log.txt.")
-        return LogRequest(
-            read_id(self, parameters, CALCULATION_ID, context),
-            read_word(self, parameters, "LEVEL", context, LEVELS) or "debug",
-            read_flag(self, parameters, "FOLLOW", context),
-            output,
-        )
+    def targets(self) -> Parameters:
+        return [p.target(p.OUTPUT, tr("Log file"), tr("Text files (*.txt *.log)"))]
 
-    def execute(
-        self, request: LogRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        number = request.calculation_id
-        calculation = client.calculation(number)
-        report.info(f"Calculation {number}: {calculation.description} ({calculation.status})")
-        # by what is left out: a level that we do not know is never lost
-        unwanted = set(LEVELS[: LEVELS.index(request.level)])
-        count = 0
+    def results(self) -> Outputs:
+        return [p.number_output(LINES, tr("Number of log records")), *p.outputs(p.STATUS)]
 
-        def chosen(records: Iterable[LogRecord]) -> list[LogRecord]:
-            return [r for r in records if r.level.lower() not in unwanted]
+    def validate(self, values: Values) -> LogRequest:
+        output = values.file(p.OUTPUT, "Give a file for the log: OUTPUT=log.txt.")
+        level = values.word(LEVEL, LEVELS) or "debug"
+        return LogRequest(values.id(), level, values.flag(FOLLOW), output)
 
+    def execute(self, run: Run[LogRequest]) -> Results:
+        request, number = run.request, run.request.calculation_id
+        calculation = run.client.calculation(number)
+        run.report.info(f"Calculation {number}: {calculation.description} ({calculation.status})")
         with LogFile(request.output) as log:
             if request.follow and not calculation.is_final:
-                rest = f"the whole log is in {request.output}."
-                identity = Identity(calculation)
-                try:
-                    with naming(number, "could not be followed:"):
-                        for update in follow(client, number, identity=identity):
-                            records = chosen(update.records)
-                            log.write(number, records)
-                            count += len(records)
-                            report.records(records, rest)
-                            if update.note:
-                                report.warn(update.note)
-                            report.progress(update.percent)
-                            calculation = update.calculation
-                except Cancelled:
-                    raise Cancelled(
-                        f"Cancelled by the user; calculation {number} goes on."
-                    ) from None
+                calculation, count = _follow(run, calculation, log)
             else:
-                tail: deque[LogRecord] = deque(maxlen=TAIL)
-                for record in client.whole_log(number):
-                    if record.level.lower() not in unwanted:
-                        log.write(number, (record,))
-                        tail.append(record)
-                        count += 1
-                if count > TAIL:
-                    report.info(f"The last {TAIL} of {count} records; all are in {request.output}")
-                report.records(tail, "")
+                count = _fetch(run, log)
             log.whole()
         if log.problem:
             raise EngineError(f"Calculation {number}: {log.problem}.")
         if calculation.status in ENDED_BADLY:
-            word, reason = bad_end(client, calculation)
-            report.warn(f"Calculation {number} {word}: {reason}.")
-        return {OUTPUT: str(request.output), "LINES": count, "STATUS": calculation.status}
+            word, reason = bad_end(run.client, calculation)
+            run.report.warn(f"Calculation {number} {word}: {reason}.")
+        return {p.OUTPUT: str(request.output), LINES: count, p.STATUS: calculation.status}
+
+
+def _follow(
+    run: Run[LogRequest], calculation: Calculation, log: LogFile
+) -> tuple[Calculation, int]:
+    """Store the log as it grows; return the calculation as it has ended, and how many records."""
+    number, count = calculation.id, 0
+    try:
+        with naming(number, "could not be followed:"):
+            for update in follow(run.client, number, identity=Identity(calculation)):
+                records = run.request.chosen(update.records)
+                log.write(number, records)
+                count += len(records)
+                run.report.records(records, f"the whole log is in {run.request.output}.")
+                if update.note:
+                    run.report.warn(update.note)
+                run.report.progress(update.percent)
+                calculation = update.calculation
+    except Cancelled:
+        raise Cancelled(f"Cancelled by the user; calculation {number} goes on.") from None
+    return calculation, count
+
+
+def _fetch(run: Run[LogRequest], log: LogFile) -> int:
+    """Store what has been logged, and show its end; return how many records."""
+    tail: deque[LogRecord] = deque(maxlen=TAIL)
+    count = 0
+    for record in run.client.whole_log(run.request.calculation_id):
+        for wanted in run.request.chosen([record]):
+            log.write(run.request.calculation_id, (wanted,))
+            tail.append(wanted)
+            count += 1
+    if count > TAIL:
+        run.report.info(f"The last {TAIL} of {count} records; all are in {run.request.output}")
+    run.report.records(tail, "")
+    return count

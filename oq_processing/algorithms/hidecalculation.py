@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterBoolean
-
-from .. import profile
-from ..engine.client import EngineClient
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    id_parameter,
-    read_flag,
-    read_id,
-    server_parameters,
-    with_help,
-)
-from .reporter import Reporter
+from .. import settings
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.values import Values
 
 HIDE = "HIDE"
 
@@ -30,44 +22,32 @@ class HideRequest:
     hide: bool
 
 
-class HideCalculation(OpenQuakeAlgorithm):
+class HideCalculation(BaseAlgorithm[HideRequest]):
     """Leave a calculation out of the list; nothing on the server changes."""
 
     ID = "hidecalculation"
-    NAME = "Hide Calculation"
+    NAME = tr_noop("Hide Calculation")
     TAGS = ("list", "remove", "show")
-    HELP = (
+    HELP = tr_noop(
         "Leaves a calculation out of List Calculations, on this computer and for this user. "
         "Nothing is deleted and nothing on the server changes: its outputs, log and data stay "
         "where they are and can be used as before.\n\n"
         "Switch Hide off to show it again."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterBoolean(HIDE, tr("Hide"), True),
-                tr("Off: show the calculation again."),
-            )
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputNumber(CALCULATION_ID, tr("Calculation")))
+    def inputs(self) -> Parameters:
+        return [p.flag(HIDE, tr("Hide"), tr("Off: show the calculation again."), True)]
 
-    def validate(self, parameters, context) -> HideRequest:
-        return HideRequest(
-            read_id(self, parameters, CALCULATION_ID, context),
-            read_flag(self, parameters, HIDE, context),
-        )
+    def results(self) -> Outputs:
+        return p.outputs(p.CALCULATION_ID)
 
-    def execute(
-        self, request: HideRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        calculation = client.calculation(request.calculation_id)
-        profile.set_hidden(client.url, calculation.id, request.hide)
-        word = "hidden; it stays on the server" if request.hide else "shown again"
-        report.info(f"Calculation {calculation.id} ({calculation.description}) is {word}")
-        return {CALCULATION_ID: calculation.id}
+    def validate(self, values: Values) -> HideRequest:
+        return HideRequest(values.id(), values.flag(HIDE))
+
+    def execute(self, run: Run[HideRequest]) -> Results:
+        calculation = run.client.calculation(run.request.calculation_id)
+        settings.set_hidden(run.client.url, calculation.id, run.request.hide)
+        word = "hidden; it stays on the server" if run.request.hide else "shown again"
+        run.report.info(f"Calculation {calculation.id} ({calculation.description}) is {word}")
+        return {p.CALCULATION_ID: calculation.id}

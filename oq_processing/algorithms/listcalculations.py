@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from qgis.core import (
-    QgsConditionalStyle,
-    QgsProcessing,
-    QgsProcessingOutputNumber,
-    QgsProcessingOutputString,
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterNumber,
-    QgsVectorLayer,
-)
+from qgis.core import QgsConditionalStyle, QgsVectorLayer
 from qgis.PyQt.QtGui import QColor
 
-from .. import profile
+from .. import settings
 from ..engine.calculation import Calculation
 from ..engine.client import EngineClient
-from ..outputs.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    SERVER,
-    InvalidParameter,
-    read_flag,
-    read_integer,
-    read_text,
-    server_parameters,
-    text_parameter,
-    with_help,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..i18n import tr, tr_noop
+from ..outputs.core.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Column, small_table
+from .common import parameters as p
+from .common.base import BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.values import InvalidParameter, Values
 
-OUTPUT = "OUTPUT"
 COLUMNS = (
     Column("id", INTEGER, "Calculation"),
     Column("description", TEXT, "Description"),
@@ -70,68 +53,73 @@ class ListRequest:
     limit: int
     include_hidden: bool
 
+    def wants(self, calculation: Calculation, hidden: set[int]) -> bool:
+        """Return whether a calculation is wanted; ``hidden`` has the ids that the user hides."""
+        return (
+            (not self.status or calculation.status in self.status)
+            and (not self.mode or calculation.mode == self.mode)
+            and (not self.owner or calculation.owner == self.owner)
+            and self.description in calculation.description.lower()
+            and (self.include_hidden or calculation.id not in hidden)
+        )
 
-class ListCalculations(OpenQuakeAlgorithm):
+
+class ListCalculations(BaseAlgorithm[ListRequest]):
     """List the calculations on the server."""
 
     ID = "listcalculations"
-    NAME = "List Calculations"
+    NAME = tr_noop("List Calculations")
     TAGS = ("jobs", "status", "history", "table")
-    HELP = (
+    HELP = tr_noop(
         "Lists the calculations on the server, newest first: id, description, mode, status, owner, "
         "start, size, the calculation it is based on, tags.\n\n"
         "LATEST_ID is the newest of those found, for the next step of a model; it is left out when "
         "none was found. Hidden calculations (Hide Calculation) are left out unless asked for."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        for name, title, text in (
-            (
-                "STATUS",
+    def inputs(self) -> Parameters:
+        return [
+            p.text(
+                p.STATUS,
                 tr("Status"),
                 tr("complete, failed, executing, created, …; several with commas."),
             ),
-            ("MODE", tr("Calculation mode"), tr("classical, event_based_risk, …")),
-            ("DESCRIPTION", tr("Description contains"), tr("Upper and lower case are the same.")),
-            ("OWNER", tr("Owner"), tr("Name of the user who started it.")),
-        ):
-            self.addParameter(text_parameter(name, title, text))
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterNumber(
-                    "LIMIT",
-                    tr("At most"),
-                    QgsProcessingParameterNumber.Type.Integer,
-                    defaultValue=0,
-                ),
+            p.text("MODE", tr("Calculation mode"), tr("classical, event_based_risk, …")),
+            p.text(
+                "DESCRIPTION", tr("Description contains"), tr("Upper and lower case are the same.")
+            ),
+            p.text("OWNER", tr("Owner"), tr("Name of the user who started it.")),
+            p.number(
+                "LIMIT",
+                tr("Maximum number"),
                 tr("Number of calculations; 0 for all."),
-            )
-        )
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterBoolean("INCLUDE_HIDDEN", tr("Hidden ones too"), False),
+                default=0,
+                optional=False,
+            ),
+            p.flag(
+                "INCLUDE_HIDDEN",
+                tr("Include hidden"),
                 tr("List also what was hidden with Hide Calculation."),
-            )
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFeatureSink(
-                OUTPUT, tr("Calculations"), QgsProcessing.SourceType.TypeVector
-            )
-        )
-        self.addOutput(QgsProcessingOutputNumber("COUNT", tr("Number of calculations")))
-        self.addOutput(QgsProcessingOutputNumber("LATEST_ID", tr("Newest calculation")))
-        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
+                False,
+            ),
+        ]
 
-    def validate(self, parameters, context) -> ListRequest:
-        def text(name: str) -> str:
-            return read_text(self, parameters, name, context)
+    def targets(self) -> Parameters:
+        return [p.sink(p.OUTPUT, tr("Calculations"), p.Kind.TypeVector)]
 
-        limit = read_integer(self, parameters, "LIMIT", context)
+    def results(self) -> Outputs:
+        return [
+            p.number_output("COUNT", tr("Number of calculations")),
+            p.number_output("LATEST_ID", tr("Newest calculation")),
+            *p.outputs(p.SERVER),
+        ]
+
+    def validate(self, values: Values) -> ListRequest:
+        limit = values.whole("LIMIT")
         if limit is not None and limit < 0:
             raise InvalidParameter(f"LIMIT must be 0 (all) or more, not {limit}.")
-        status = tuple(s.strip().lower() for s in text("STATUS").split(",") if s.strip())
+        words = values.text(p.STATUS).lower().split(",")
+        status = tuple(word.strip() for word in words if word.strip())
         unknown = [s for s in status if s not in STATUS_COLORS]
         if unknown:
             raise InvalidParameter(
@@ -139,23 +127,19 @@ class ListCalculations(OpenQuakeAlgorithm):
             )
         return ListRequest(
             status,
-            text("MODE").lower(),
-            text("DESCRIPTION").lower(),
-            text("OWNER"),
+            values.text("MODE").lower(),
+            values.text("DESCRIPTION").lower(),
+            values.text("OWNER"),
             limit or 0,
-            read_flag(self, parameters, "INCLUDE_HIDDEN", context),
+            values.flag("INCLUDE_HIDDEN"),
         )
 
-    def execute(
-        self, request: ListRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        report.phase("Fetching the list")
-        hidden = profile.hidden_ids(client.url)
-        found: list[Calculation] = []
-        for calculation in _matching(client, request, hidden):
-            found.append(calculation)
-            if len(found) == request.limit:
-                break
+    def execute(self, run: Run[ListRequest]) -> Results:
+        client, request = run.client, run.request
+        run.report.phase("Fetching the list")
+        hidden = settings.hidden_ids(client.url)
+        wanted = (c for c in _listed(client, request) if request.wants(c, hidden))
+        found = list(islice(wanted, request.limit or None))
         rows = [
             (
                 c.id,
@@ -172,39 +156,22 @@ class ListCalculations(OpenQuakeAlgorithm):
             for c in found
         ]
         table = small_table(f"Calculations on {client.url}", COLUMNS, rows)
-        output = write_table(self, parameters, OUTPUT, context, report, client, table, _colour)
-        report.info(f"{len(found)} calculations")
-        results = {OUTPUT: output, "COUNT": len(found), SERVER: client.url}
+        output = run.write_table(p.OUTPUT, table, _colour)
+        run.report.info(f"{len(found)} calculations")
+        results = {p.OUTPUT: output, "COUNT": len(found), p.SERVER: client.url}
         if found:
             results["LATEST_ID"] = found[0].id
         return results
 
 
-def _matching(
-    client: EngineClient, request: ListRequest, hidden: set[int]
-) -> Iterator[Calculation]:
-    """Yield what is wanted; the server knows mode and owner, the rest is compared here."""
-    filters = {}
-    if request.mode:
-        filters["calculation_mode"] = request.mode
-    if request.owner:
-        filters["user_name_like"] = request.owner
-    for calculation in client.all_calculations(**filters):
-        if request.status and calculation.status not in request.status:
-            continue
-        if request.mode and calculation.mode != request.mode:
-            continue
-        if request.owner and calculation.owner != request.owner:
-            continue
-        if request.description not in calculation.description.lower():
-            continue
-        if calculation.id in hidden and not request.include_hidden:
-            continue
-        yield calculation
+def _listed(client: EngineClient, request: ListRequest) -> Iterator[Calculation]:
+    """Yield what the server lists; it knows mode and owner only, and owners roughly."""
+    filters = {"calculation_mode": request.mode, "user_name_like": request.owner}
+    yield from client.all_calculations(**{k: v for k, v in filters.items() if v})
 
 
 def _colour(layer: QgsVectorLayer, first: int) -> None:
-    """Colour the rows by status, so that the attribute table tells it at a glance."""
+    """Colour the rows of the attribute table by status."""
     field = layer.fields()[first + 3].name()
     styles = []
     for status, color in STATUS_COLORS.items():

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from qgis.core import (
-    QgsProcessing,
-    QgsProcessingOutputNumber,
-    QgsProcessingOutputString,
-    QgsProcessingParameterFeatureSink,
-)
-
 from ..engine.calculation import SUCCEEDED, Output
-from ..engine.client import EngineClient
+from ..i18n import tr, tr_noop
 from ..outputs import catalogue
-from ..outputs.table import INTEGER, REAL, TEXT, Column, small_table
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    SERVER,
-    id_parameter,
-    read_id,
-    server_parameters,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, small_table
+from .common import parameters as p
+from .common.base import FINISHED_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.values import Values
 
-OUTPUT = "OUTPUT"
 COLUMNS = (
     Column("id", INTEGER, "Output"),
     Column("type", TEXT, "Type"),
@@ -35,56 +21,46 @@ COLUMNS = (
 )
 
 
-class ListOutputs(OpenQuakeAlgorithm):
+class ListOutputs(BaseAlgorithm[int]):
     """List the outputs of a calculation."""
 
     ID = "listoutputs"
-    NAME = "List Outputs"
+    NAME = tr_noop("List Outputs")
     GROUP = "outputs"
     TAGS = ("results", "table")
-    HELP = (
+    HELP = tr_noop(
         "Lists what a calculation has produced: id, type, name, the formats it can be downloaded "
         "in, its size where the engine knows it, and what Load Output as Layer makes of it."
     )
+    CALCULATION = FINISHED_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
-        )
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFeatureSink(
-                OUTPUT, tr("Outputs"), QgsProcessing.SourceType.TypeVector
-            )
-        )
-        self.addOutput(QgsProcessingOutputNumber("COUNT", tr("Number of outputs")))
-        self.addOutput(QgsProcessingOutputNumber(CALCULATION_ID, tr("Calculation")))
-        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
+    def targets(self) -> Parameters:
+        return [p.sink(p.OUTPUT, tr("Outputs"), p.Kind.TypeVector)]
 
-    def validate(self, parameters, context) -> int:
-        return read_id(self, parameters, CALCULATION_ID, context)
+    def results(self) -> Outputs:
+        count = p.number_output("COUNT", tr("Number of outputs"))
+        return [count, *p.outputs(p.CALCULATION_ID, p.SERVER)]
 
-    def execute(
-        self, request: int, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        calculation = client.calculation(request)
-        outputs = client.outputs(request)
+    def validate(self, values: Values) -> int:
+        return values.id()
+
+    def execute(self, run: Run[int]) -> Results:
+        number, client = run.request, run.client
+        calculation = client.calculation(number)
+        outputs = client.outputs(number)
         if not outputs and calculation.status not in SUCCEEDED:
-            report.warn(f"Calculation {request} is {calculation.status} and has no outputs.")
+            run.report.warn(f"Calculation {number} is {calculation.status} and has no outputs.")
         rows = [(o.id, o.type, o.name, ", ".join(o.formats), o.size_mb, _as(o)) for o in outputs]
-        table = small_table(f"Outputs of calculation {request}", COLUMNS, rows)
+        table = small_table(f"Outputs of calculation {number}", COLUMNS, rows)
         return {
-            OUTPUT: write_table(self, parameters, OUTPUT, context, report, client, table),
+            p.OUTPUT: run.write_table(p.OUTPUT, table),
             "COUNT": len(outputs),
-            CALCULATION_ID: request,
-            SERVER: client.url,
+            p.CALCULATION_ID: number,
+            p.SERVER: client.url,
         }
 
 
 def _as(output: Output) -> str:
     """Say what Load Output as Layer makes of an output."""
-    special = catalogue.special_types().get(output.type)
-    if special is not None:
-        return special.geometry
-    return "points or table" if {"csv", "zip"} & set(output.formats) else ""
+    known = output.type in catalogue.special_types() or {"csv", "zip"} & set(output.formats)
+    return catalogue.output_type(output.type).becomes if known else ""

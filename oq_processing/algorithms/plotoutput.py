@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qgis.core import (
-    QgsProcessing,
-    QgsProcessingParameterFeatureSink,
-    QgsProcessingParameterFileDestination,
-    QgsProcessingParameterPoint,
-)
+from qgis.core import QgsProcessingParameterPoint
 
-from .. import profile
-from ..engine.calculation import SUCCEEDED
-from ..engine.client import EngineClient
-from ..engine.errors import EngineError, InvalidChoice
+from ..engine.errors import EngineError
 from ..engine.files import replacing
-from ..outputs import catalogue
-from ..outputs.choices import Choices
-from ..outputs.source import Source
-from .base import OpenQuakeAlgorithm, tr
-from .choosing import choice_parameters, read_choices
-from .parameters import (
-    CALCULATION_ID,
-    InvalidParameter,
-    id_parameter,
-    read_id,
-    read_point,
-    read_target,
-    read_text,
-    server_parameters,
-    text_parameter,
-    with_help,
-)
-from .reporter import Reporter
-from .tables import write_table
+from ..i18n import tr, tr_noop
+from ..outputs.core.choices import Choices
+from ..outputs.core.source import Source
+from .common import parameters as p
+from .common.base import FINISHED_CALCULATION, BaseAlgorithm, Parameters
+from .common.choice_parameters import choice_parameters, read_choices
+from .common.run import Results, Run, opened_output, overridden
+from .common.values import InvalidParameter, Values
 
 if TYPE_CHECKING:
-    from ..outputs.plots import Place
+    from ..outputs.plots.plot import Place, Plot
 
-OUTPUT_TYPE = "OUTPUT_TYPE"
-OUTPUT = "OUTPUT"
+SITE = "SITE"
+SITE_ID = "SITE_ID"
+ASSET_ID = "ASSET_ID"
 DATA = "DATA"
 FORMATS = ("png", "svg")
 
@@ -59,12 +40,17 @@ class PlotRequest:
     place: Place
     output: Path
 
+    @property
+    def fmt(self) -> str:
+        """The format of the picture."""
+        return self.output.suffix.lower().lstrip(".")
 
-class PlotOutput(OpenQuakeAlgorithm):
+
+class PlotOutput(BaseAlgorithm[PlotRequest]):
     """Plot an output of a calculation."""
 
     ID = "plotoutput"
-    NAME = "Plot Output"
+    NAME = tr_noop("Plot Output")
     GROUP = "outputs"
     TAGS = (
         "figure",
@@ -75,7 +61,7 @@ class PlotOutput(OpenQuakeAlgorithm):
         "loss exceedance",
         "damage distribution",
     )
-    HELP = (
+    HELP = tr_noop(
         "Draws an output as a PNG or SVG picture: hazard curves (hcurves) and uniform hazard "
         "spectra (uhs) of a site, its disaggregation (disagg-stats, disagg-rlzs), loss exceedance "
         "curves (aggcurves-stats, aggcurves), damage distributions (damages-stats, aggrisk, …) of "
@@ -85,137 +71,98 @@ class PlotOutput(OpenQuakeAlgorithm):
         "names the possible ones.\n\n"
         "Needs the Python package matplotlib."
     )
+    CALCULATION = FINISHED_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of a finished calculation."))
-        )
-        self.addParameter(
-            text_parameter(
-                OUTPUT_TYPE,
+    def inputs(self) -> Parameters:
+        site = QgsProcessingParameterPoint(SITE, tr("Site (nearest to this point)"), "", True)
+        return [
+            p.text(
+                p.OUTPUT_TYPE,
                 tr("Output"),
                 tr("Type of the output (hcurves, uhs, aggcurves-stats, …), its title, or its id."),
                 default="hcurves",
-            )
-        )
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterPoint("SITE", tr("Site (nearest to this point)"), "", True),
-                tr("For outputs by site: the nearest is taken, at most one grid step away."),
-            )
-        )
-        self.addParameter(
-            text_parameter(
-                "SITE_ID",
+            ),
+            p.described(
+                site, tr("For outputs by site: the nearest is taken, at most one grid step away.")
+            ),
+            p.text(
+                SITE_ID,
                 tr("Site (id)"),
                 tr("For outputs by site, instead of a point: custom id, else number of a site."),
-            )
-        )
-        self.addParameter(
-            text_parameter(
-                "ASSET_ID",
+            ),
+            p.text(
+                ASSET_ID,
                 tr("Asset"),
                 tr("For outputs by asset: its id. Empty: the sum of all, where there is one."),
-            )
-        )
-        for parameter in (*choice_parameters(tr), *server_parameters(tr)):
-            self.addParameter(parameter)
-        self.addParameter(
-            QgsProcessingParameterFileDestination(OUTPUT, tr("Picture"), "PNG (*.png);;SVG (*.svg)")
-        )
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterFeatureSink(
-                    DATA,
-                    tr("Numbers"),
-                    QgsProcessing.SourceType.TypeVector,
-                    optional=True,
-                    createByDefault=False,
-                ),
-                tr("What is drawn, as a table."),
-            )
-        )
+            ),
+            *choice_parameters(),
+        ]
 
-    def validate(self, parameters, context) -> PlotRequest:
-        from ..outputs.plots import Place  # not before it is needed
+    def targets(self) -> Parameters:
+        about = tr("What is drawn, as a table.")
+        return [
+            p.target(p.OUTPUT, tr("Picture"), tr("PNG (*.png);;SVG (*.svg)")),
+            p.sink(DATA, tr("Numbers"), p.Kind.TypeVector, about, optional=True),
+        ]
 
-        output = read_target(self, parameters, OUTPUT, context)
-        if output is None:
-            raise InvalidParameter("Give a file for the picture: OUTPUT=plot.png.")
+    def validate(self, values: Values) -> PlotRequest:
+        from ..outputs.plots.plot import Place  # not before it is needed
+
+        output = values.file(p.OUTPUT, "Give a file for the picture: OUTPUT=plot.png.")
         if output.suffix.lower().lstrip(".") not in FORMATS:
             raise InvalidParameter(f"OUTPUT must end in .png or .svg: {output.name} does not.")
         return PlotRequest(
-            calculation_id=read_id(self, parameters, CALCULATION_ID, context),
-            output_type=read_text(self, parameters, OUTPUT_TYPE, context),
-            choices=read_choices(self, parameters, context),
-            place=Place(
-                read_point(self, parameters, "SITE", context),
-                read_text(self, parameters, "SITE_ID", context),
-                read_text(self, parameters, "ASSET_ID", context),
-            ),
+            calculation_id=values.id(),
+            output_type=values.text(p.OUTPUT_TYPE),
+            choices=read_choices(values),
+            place=Place(values.point(SITE), values.text(SITE_ID), values.text(ASSET_ID)),
             output=output,
         )
 
-    def execute(
-        self, request: PlotRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        from ..layers import figure
-        from ..outputs import plots
+    def execute(self, run: Run[PlotRequest]) -> Results:
+        from ..drawing import figure
+        from ..outputs.plots import plot as plots
 
+        request, report = run.request, run.report
         figure.require()
         if not request.output.parent.is_dir():
             raise EngineError(f"The folder {request.output.parent} does not exist.")
-        calculation = client.calculation(request.calculation_id)
-        outputs = client.outputs(calculation.id)
-        if not outputs and calculation.status not in SUCCEEDED:
-            raise InvalidChoice(
-                f"Calculation {calculation.id} is {calculation.status} and has no outputs."
-            )
-        output = catalogue.find_output(outputs, request.output_type, calculation.id)
-        report.info(f"{output.name} of calculation {calculation.id}: {calculation.description}")
-        report.phase(f"Fetching {output.name}")
-        with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
-            source = Source(client, calculation, output, Path(folder), report.span(2, 50))
-            plot = plots.read(source, request.choices, request.place, outputs)
-            provenance = self._provenance(request, source)
-            if plot.condition:
-                provenance["site_condition"] = plot.condition
-                report.info(f"Site condition: {plot.condition}.")
+        with opened_output(run, request.calculation_id, request.output_type) as source:
+            plot = plots.read(source, request.choices, request.place, source.outputs())
+            provenance = _provenance(request, source, plot)
+        if plot.condition:
+            report.info(f"Site condition: {plot.condition}.")
         for note in plot.notes:
             report.info(note)
         report.progress(50)
         report.phase(f"Drawing {plot.title}")
-        report.wait.check()
-        results = {}
+        report.check()
+        results: Results = {p.OUTPUT: str(request.output)}
         try:
             with replacing(request.output) as part:
-                figure.draw(
-                    plot,
-                    part,
-                    request.output.suffix.lower().lstrip("."),
-                    json.dumps(provenance, ensure_ascii=False, default=str),
-                )
-                if parameters.get(DATA):
+                about = json.dumps(provenance, ensure_ascii=False, default=str)
+                figure.draw(plot, part, request.fmt, about)
+                if run.values.given(DATA):
                     table = replace(plot.table, provenance=provenance)
-                    results[DATA] = write_table(
-                        self, parameters, DATA, context, report, client, table
-                    )
+                    results[DATA] = run.write_table(DATA, table)
         except OSError as error:
             raise EngineError(
                 f"{request.output} cannot be written ({error.strerror or error})."
             ) from error
         report.info(f"{plot.title}: {request.output}")
-        return {OUTPUT: str(request.output), **results}
+        return results
 
-    def _provenance(self, request: PlotRequest, source: Source) -> dict:
-        found = source.provenance(request.choices)
-        place = request.place
-        words = {
-            "SITE": f"{place.point[0]}, {place.point[1]}" if place.point else "",
-            "SITE_ID": place.site_id,
-            "ASSET_ID": place.asset_id,
-        }
-        found["choices"].update({name: word for name, word in words.items() if word})
-        if changed := profile.overrides_of(source.client.url, source.calculation.id):
-            found["overridden_parameters"] = changed
-        return found
+
+def _provenance(request: PlotRequest, source: Source, plot: Plot) -> dict[str, Any]:
+    found = source.provenance(request.choices)
+    place = request.place
+    words = {
+        SITE: f"{place.point[0]}, {place.point[1]}" if place.point else "",
+        SITE_ID: place.site_id,
+        ASSET_ID: place.asset_id,
+    }
+    found["choices"].update({name: word for name, word in words.items() if word})
+    found.update(overridden(source))
+    if plot.condition:
+        found["site_condition"] = plot.condition
+    return found

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from qgis.core import QgsProcessingOutputNumber
-
-from ..engine.client import EngineClient
-from .base import tr
-from .parameters import InvalidParameter, read_id
-from .reporter import Reporter
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import Outputs, Parameters
+from .common.run import Results, Run
+from .common.running import check_hazard
+from .common.values import InvalidParameter, Values
 from .runcalculation import HAZARD_CALCULATION_ID, RunCalculation, RunRequest
-from .running import check_hazard
+
+if TYPE_CHECKING:
+    from ..engine.job.package import JobPackage
 
 ACCEPTS = {
     "classical": ("preclassical", "classical"),
@@ -32,10 +35,9 @@ class RunRiskOnHazard(RunCalculation):
     """Submit a job that builds on a finished calculation, and follow it."""
 
     ID = "runriskonhazard"
-    NAME = "Run Risk on Hazard"
-    STARTS_ENGINE = True
+    NAME = tr_noop("Run Risk on Hazard")
     TAGS = ("loss", "damage", "vulnerability", "fragility", "submit", "engine")
-    HELP = (
+    HELP = tr_noop(
         "Submits a job that builds on a finished calculation, usually risk on top of hazard, and "
         "follows it: status, progress and log lines are shown as they come.\n\n"
         "The calculation to build on must exist and be complete. Whether the two fit is for the "
@@ -44,37 +46,36 @@ class RunRiskOnHazard(RunCalculation):
         "Cancel aborts the calculation that this run started, never the one it builds on."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self._add_hazard(optional=False)
-        self._add_job()
-        self._add_options()
-        self.addOutput(
-            QgsProcessingOutputNumber(HAZARD_CALCULATION_ID, tr("Calculation it builds on"))
-        )
+    def inputs(self) -> Parameters:
+        return [self._hazard(optional=False), *self._job(), *self._options()]
 
-    def validate(self, parameters, context) -> RunRequest:
-        hazard_id = read_id(self, parameters, HAZARD_CALCULATION_ID, context)
-        request = super().validate(parameters, context)
+    def results(self) -> Outputs:
+        below = p.number_output(HAZARD_CALCULATION_ID, tr("Calculation it builds on"))
+        return [*super().results(), below]
+
+    def validate(self, values: Values) -> RunRequest:
+        hazard_id = values.id(HAZARD_CALCULATION_ID)
+        request = super().validate(values)
         if "," in request.job_ini:
             raise InvalidParameter(
                 "Exactly one .ini is run on top of a calculation: JOB_INI must be one name."
             )
         return replace(request, hazard_calculation_id=hazard_id)
 
-    def execute(
-        self, request: RunRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
-        check_hazard(client, request.hazard_calculation_id)
-        results = super().execute(request, client, report, parameters, context)
-        return {**results, HAZARD_CALCULATION_ID: request.hazard_calculation_id}
+    def execute(self, run: Run[RunRequest]) -> Results:
+        hazard_id = run.values.id(HAZARD_CALCULATION_ID)
+        check_hazard(run.client, hazard_id)
+        return {**super().execute(run), HAZARD_CALCULATION_ID: hazard_id}
 
-    def check_package(self, package, client: EngineClient, report: Reporter, hazard_id) -> None:
+    def check_package(
+        self, package: JobPackage, run: Run[RunRequest], hazard_id: int | None
+    ) -> None:
         if hazard_id is None:
             return
-        below = client.calculation(hazard_id).mode
+        below = run.client.calculation(hazard_id).mode
         accepted = ACCEPTS.get(package.calculation_mode)
         if accepted and below not in accepted and below != package.calculation_mode:
-            report.warn(
+            run.report.warn(
                 f"A {package.calculation_mode} calculation usually builds on "
                 f"{' or '.join(accepted)}; calculation {hazard_id} is {below}. "
                 "The engine decides."

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import (
-    QgsProcessingOutputString,
-    QgsProcessingParameterFile,
-    QgsProcessingParameterNumber,
-)
-
-from .base import BaseAlgorithm, tr
-from .ownengine import start_own
-from .parameters import SERVER, InvalidParameter, advanced, read_integer, read_path, with_help
-from .reporter import Reporter
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.server import start_own
+from .common.values import InvalidParameter, Values
 
 EXECUTABLE = "EXECUTABLE"
 PORT = "PORT"
-VERSION = "VERSION"
 
 
 @dataclass(frozen=True)
@@ -29,14 +24,15 @@ class StartRequest:
     port: int | None
 
 
-class StartLocalEngine(BaseAlgorithm):
+class StartLocalEngine(BaseAlgorithm[StartRequest]):
     """Start the user's own engine on this computer, unless it runs already."""
 
     ID = "startlocalengine"
-    NAME = "Start Local Engine"
+    NAME = tr_noop("Start Local Engine")
     GROUP = "engine"
+    TALKS = False
     TAGS = ("server", "webui", "local", "install")
-    HELP = (
+    HELP = tr_noop(
         "Starts an OpenQuake engine on this computer, for this user and this computer only, with a "
         "database and data of its own; other engines are not touched. It goes on when QGIS ends, "
         "until Stop Local Engine. If it runs or is starting already, no second one is started.\n\n"
@@ -44,45 +40,37 @@ class StartLocalEngine(BaseAlgorithm):
         "OPENQUAKE_SERVER or a default connection says otherwise."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            advanced(
-                with_help(
-                    QgsProcessingParameterFile(
-                        EXECUTABLE,
-                        tr("Command oq"),
-                        optional=True,
-                        fileFilter=tr("All files (*)"),
-                    ),
-                    tr(
-                        "Empty: the one of the options, else the one on the PATH, else one at the "
-                        "places where the engine's installers put it."
-                    ),
-                )
-            )
-        )
-        self.addParameter(
-            advanced(
-                with_help(
-                    QgsProcessingParameterNumber(
-                        PORT, tr("Port"), QgsProcessingParameterNumber.Type.Integer, optional=True
-                    ),
-                    tr("Empty: that of the last start if it is free, else a free one."),
-                )
-            )
-        )
-        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
-        self.addOutput(QgsProcessingOutputString(VERSION, tr("Version of the engine")))
+    def inputs(self) -> Parameters:
+        return [
+            p.file(
+                EXECUTABLE,
+                tr("Command oq"),
+                tr(
+                    "Empty: the one of the options, else the one on the PATH, else one at the "
+                    "places where the engine's installers put it."
+                ),
+                tr("All files (*)"),
+                advanced=True,
+            ),
+            p.number(
+                PORT,
+                tr("Port"),
+                tr("Empty: that of the last start if it is free, else a free one."),
+                advanced=True,
+            ),
+        ]
 
-    def validate(self, parameters, context) -> StartRequest:
+    def results(self) -> Outputs:
+        return p.outputs(p.SERVER, p.VERSION)
+
+    def validate(self, values: Values) -> StartRequest:
         # a model of 3.22 gives 0 for a number that was left empty
-        port = read_integer(self, parameters, PORT, context) or None
+        port = values.whole(PORT) or None
         if port is not None and not 1024 <= port <= 65535:
             raise InvalidParameter(f"{PORT} must be between 1024 and 65535, not {port}.")
-        return StartRequest(read_path(self, parameters, EXECUTABLE, context), port)
+        return StartRequest(values.path(EXECUTABLE), port)
 
-    def processAlgorithm(self, parameters, context, feedback) -> dict:
-        report = Reporter(feedback)
-        record = start_own(report, self._request.executable, self._request.port)
-        report.progress(100)
-        return {SERVER: record.url, VERSION: record.version}
+    def execute(self, run: Run[StartRequest]) -> Results:
+        record = start_own(run.report, run.request.executable, run.request.port)
+        run.report.progress(100)
+        return {p.SERVER: record.url, p.VERSION: record.version}

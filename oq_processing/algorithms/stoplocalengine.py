@@ -2,67 +2,75 @@
 
 from __future__ import annotations
 
-from qgis.core import (
-    QgsProcessingOutputString,
-    QgsProcessingParameterBoolean,
-)
+from dataclasses import dataclass
 
 from ..engine import local
 from ..engine.client import EngineClient
-from ..engine.errors import Cancelled, EngineError, LocalEngineError, Unreachable
-from ..engine.transport import Transport
-from .base import BaseAlgorithm, tr
-from .parameters import SERVER, read_flag, with_help
-from .reporter import Reporter
+from ..engine.errors import EngineError, LocalEngineError, Unreachable
+from ..engine.http.transport import Transport
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import BaseAlgorithm, Outputs, Parameters
+from .common.reporter import Reporter
+from .common.run import Results, Run
+from .common.values import Values
 
 ABORT_RUNNING = "ABORT_RUNNING"
-VERSION = "VERSION"
 
 
-class StopLocalEngine(BaseAlgorithm):
+@dataclass(frozen=True)
+class StopRequest:
+    """Whether to stop the engine while calculations run, which are lost then."""
+
+    abort_running: bool
+
+
+class StopLocalEngine(BaseAlgorithm[StopRequest]):
     """Stop the user's own engine on this computer."""
 
     ID = "stoplocalengine"
-    NAME = "Stop Local Engine"
+    NAME = tr_noop("Stop Local Engine")
     GROUP = "engine"
+    TALKS = False
     TAGS = ("server", "webui", "local")
-    HELP = (
+    HELP = tr_noop(
         "Stops the engine that Start Local Engine has started, also while it is starting, and no "
         "other. Finished calculations stay in its database and are there when it is started "
         "again.\n\n"
         "While calculations run it is not stopped, unless Abort Running Calculations is on."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterBoolean(
-                    ABORT_RUNNING, tr("Abort running calculations"), False, optional=True
-                ),
+    def inputs(self) -> Parameters:
+        return [
+            p.flag(
+                ABORT_RUNNING,
+                tr("Abort running calculations"),
                 tr("On: calculations that still run are lost."),
+                False,
+                optional=True,
             )
-        )
-        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
-        self.addOutput(QgsProcessingOutputString(VERSION, tr("Version of the engine")))
+        ]
 
-    def validate(self, parameters, context) -> bool:
-        return read_flag(self, parameters, ABORT_RUNNING, context)
+    def results(self) -> Outputs:
+        return p.outputs(p.SERVER, p.VERSION)
 
-    def processAlgorithm(self, parameters, context, feedback) -> dict:
-        report = Reporter(feedback)
+    def validate(self, values: Values) -> StopRequest:
+        return StopRequest(values.flag(ABORT_RUNNING))
+
+    def execute(self, run: Run[StopRequest]) -> Results:
         running = local.recorded()
         if running is None:
             raise LocalEngineError(
                 "No engine runs that Start Local Engine has started; others are not touched."
             )
-        if not self._request:
-            _refuse_while_calculating(running, report)
-        report.phase(f"Stopping the engine at {running.url}")
+        if not run.request.abort_running:
+            _refuse_while_calculating(running, run.report)
+        run.report.phase(f"Stopping the engine at {running.url}")
         local.stop_own()
         which = "that was starting" if running.is_starting else running.version
-        report.info(f"OpenQuake Engine {which} at {running.url} is stopped")
-        report.progress(100)
-        return {SERVER: running.url, VERSION: running.version}
+        run.report.info(f"OpenQuake Engine {which} at {running.url} is stopped")
+        run.report.progress(100)
+        return {p.SERVER: running.url, p.VERSION: running.version}
 
 
 def _refuse_while_calculating(running: local.Record, report: Reporter) -> None:
@@ -70,14 +78,12 @@ def _refuse_while_calculating(running: local.Record, report: Reporter) -> None:
     try:
         client = EngineClient(running.url, transport)
         busy = [str(c.id) for c in client.calculations(limit=1000, is_running="true")]
-    except Cancelled:
-        raise
     except EngineError as error:
         if running.is_starting and isinstance(error, Unreachable):
             return  # it has answered nobody yet
         raise LocalEngineError(
-            f"It cannot be told whether calculations run ({error}) "
-            f"Set {ABORT_RUNNING} to stop the engine all the same."
+            f"Could not check for running calculations ({str(error).rstrip('.')}). "
+            f"Set {ABORT_RUNNING} to stop the engine anyway."
         ) from error
     finally:
         transport.close()

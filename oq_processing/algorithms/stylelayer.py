@@ -1,13 +1,13 @@
-"""Style Layer: draw a layer of ours, or any other, by one of its fields."""
+"""Style Layer: draw any layer by one of its fields."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
+    QgsField,
     QgsProcessingAlgorithm,
-    QgsProcessingOutputString,
     QgsProcessingOutputVectorLayer,
     QgsProcessingParameterVectorLayer,
     QgsVectorLayer,
@@ -15,16 +15,18 @@ from qgis.core import (
 
 from .. import compat
 from ..engine.errors import EngineError, InvalidChoice
-from ..layers import metadata, style
-from ..outputs.styles import ground_motion_style
-from ..outputs.table import INTEGER, REAL, TEXT, Column, Style, Table
-from .base import BaseAlgorithm, tr
-from .parameters import InvalidParameter, with_help
-from .styling import read_style, style_parameters
+from ..i18n import tr, tr_noop
+from ..layers import metadata, renderer, style
+from ..outputs.core.lazy import Array, np
+from ..outputs.core.palettes import ground_motion_style
+from ..outputs.core.table import INTEGER, REAL, TEXT, Column, ColumnType, Style, Table
+from .common import parameters as p
+from .common.base import BaseAlgorithm, Outputs, Parameters
+from .common.run import Results, Run
+from .common.style_parameters import read_style, style_parameters
+from .common.values import InvalidParameter, Values
 
 INPUT = "INPUT"
-OUTPUT = "OUTPUT"
-STYLED_FIELD = "STYLED_FIELD"
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,15 @@ class StyleRequest:
     choices: style.StyleChoices
 
 
-class StyleLayer(BaseAlgorithm):
+class StyleLayer(BaseAlgorithm[StyleRequest]):
     """Give a layer a style and store it with the layer."""
 
     ID = "stylelayer"
-    NAME = "Style Layer"
+    NAME = tr_noop("Style Layer")
     GROUP = "outputs"
+    TALKS = False
     TAGS = ("colour", "color", "classes", "renderer", "legend")
-    HELP = (
+    HELP = tr_noop(
         "Draws a layer by one of its fields, with the classes and colours of the field, and stores "
         "the style with the layer: in a GeoPackage as its default style, beside other files as "
         ".qml.\n\n"
@@ -50,93 +53,102 @@ class StyleLayer(BaseAlgorithm):
         "layers, give the field."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterVectorLayer(
-                    INPUT, tr("Layer"), [QgsProcessing.SourceType.TypeVector]
-                ),
-                tr("The layer to draw; its values stay as they are."),
-            )
-        )
-        for parameter in style_parameters(tr):
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputVectorLayer(OUTPUT, tr("Styled layer")))
-        self.addOutput(QgsProcessingOutputString(STYLED_FIELD, tr("Styled field")))
+    def inputs(self) -> Parameters:
+        layer = QgsProcessingParameterVectorLayer(INPUT, tr("Layer"), [p.Kind.TypeVector])
+        return [
+            p.described(layer, tr("The layer to draw; its values stay as they are.")),
+            *style_parameters(),
+        ]
 
-    def validate(self, parameters, context) -> StyleRequest:
-        layer = self.parameterAsVectorLayer(parameters, INPUT, context)
+    def results(self) -> Outputs:
+        layer = QgsProcessingOutputVectorLayer(p.OUTPUT, tr("Styled layer"))
+        return [layer, *p.outputs(p.STYLED_FIELD)]
+
+    def validate(self, values: Values) -> StyleRequest:
+        layer = self.parameterAsVectorLayer(values.parameters, INPUT, values.context)
         if layer is None or not layer.isValid():
-            raise InvalidParameter(f"{INPUT} is no vector layer: {parameters.get(INPUT)}.")
+            raise InvalidParameter(f"{INPUT} is no vector layer: {values.parameters.get(INPUT)}.")
         if not layer.isSpatial():
             raise InvalidParameter(f"{layer.name()} has no geometry and cannot be drawn.")
-        return StyleRequest(layer, read_style(self, parameters, context))
+        return StyleRequest(layer, read_style(values))
 
-    def flags(self):
+    def flags(self) -> Any:
         # the layer lives on the main thread, as for QGIS's own algorithms that change layers
         return super().flags() | QgsProcessingAlgorithm.Flag.FlagNoThreading
 
-    def processAlgorithm(self, parameters, context, feedback) -> dict:
-        request: StyleRequest = self._request
-        layer = request.layer
-        project = context.project()
+    def execute(self, run: Run[StyleRequest]) -> Results:
+        layer, choices = run.request.layer, run.request.choices
+        project = run.values.context.project()
         lives = project is not None and layer.id() in project.mapLayers()
-        if not lives and layer.providerType() != "memory":
+        # an id is of use as long as the layer lives, which one opened for us does not
+        here = lives or layer.providerType() == "memory"
+        if not here:
             # opened for us without what is stored with it: titles of fields would be lost
             layer.loadDefaultStyle()
             layer.loadDefaultMetadata()
-        table, first = _as_table(layer, request.choices)
-        wanted = style.merged(table, request.choices)
-        column = table.column(wanted.field)
-        values = _values(layer, first + table.columns.index(column), column)
-        style.apply(layer, first, table, column, wanted, values, request.choices)
+        table, first = _as_table(layer, choices.field)
+        drawing = style.merged(table, choices)
+        if drawing is None:
+            names = ", ".join(c.name for c in table.columns)
+            raise InvalidChoice(
+                f"Say which field of {layer.name()} to draw (STYLE_FIELD): {names}."
+            )
+        index = first + table.columns.index(drawing.column)
+        values = _values(layer, index, drawing.column)
+        renderer.apply(layer, first, table.columns, drawing, values)
         if problem := style.store(layer):
             raise EngineError(f"The style of {layer.name()} was not stored: {problem}")
         layer.triggerRepaint()
-        # an id is of use as long as the layer lives, which one opened for us does not
-        here = lives or layer.providerType() == "memory"
-        return {OUTPUT: layer.id() if here else layer.source(), STYLED_FIELD: wanted.field}
+        return {
+            p.OUTPUT: layer.id() if here else layer.source(),
+            p.STYLED_FIELD: drawing.column.name,
+        }
 
 
-def _as_table(layer: QgsVectorLayer, choices: style.StyleChoices) -> tuple[Table, int]:
-    """Return the layer's columns as a table without rows, and the position of the first."""
-    first = 1 if layer.fields().count() and layer.fields()[0].name() == "fid" else 0
-    fields = list(layer.fields())[first:]
+def _as_table(layer: QgsVectorLayer, wanted: str) -> tuple[Table, int]:
+    """Return the layer's columns as a table without rows, and the position of the first.
+
+    It has the style of the field that is wanted, "" for the one that is drawn already.
+    """
+    fields = list(layer.fields())
+    first = 1 if fields and fields[0].name() == "fid" else 0
     about = metadata.read(layer)
-    described = about.get("columns", [])
+    columns = _columns(fields[first:], about.get("columns", []))
+    name = (wanted or style.styled_field(layer)).strip().lower()
+    column = next((c for c in columns if c.name.lower() == name), None)
+    # what is drawn on what lies under it, as Load Output as Layer does
+    crowded = "places" in about.get("provenance", {})
+    usual = None if column is None else _usual_style(column, crowded)
+    return Table(layer.name(), columns, 0, lambda: iter(()), style=usual), first
+
+
+def _columns(fields: list[QgsField], described: list[dict[str, Any]]) -> tuple[Column, ...]:
+    """Return fields as columns with the meaning that their layer has stored."""
     if len(described) != len(fields):  # else by position: some formats cut the names
         by_name = {c["name"]: c for c in described}
         described = [by_name.get(field.name(), {}) for field in fields]
     columns = []
     for field, meaning in zip(fields, described):
         plain = {k: v for k, v in meaning.items() if k not in ("name", "type")}
-        columns.append(Column(field.name(), meaning.get("type") or _type(field), **plain))
-    own = style.styled_field(layer)
-    names = [c.name for c in columns]
-    if not choices.field and own not in names:
-        raise InvalidChoice(
-            f"Say which field of {layer.name()} to draw (STYLE_FIELD): {', '.join(names)}."
-        )
-    wanted = (choices.field or own).strip().lower()
-    column = next((c for c in columns if c.name.lower() == wanted), None)
-    known = column is not None and column.imt
-    usual = ground_motion_style(column) if known else Style(column.name if column else own)
-    # what is drawn on what lies under it, as Load Output as Layer does
-    crowded = "places" in about.get("provenance", {})
-    if crowded and column is not None and column.type in (INTEGER, REAL):
-        usual = replace(usual, order_by=column.name)
-    return Table(layer.name(), tuple(columns), 0, lambda: iter(()), style=usual), first
+        type_ = next((t for t in ColumnType if t == meaning.get("type")), _type(field))
+        columns.append(Column(field.name(), type_, **plain))
+    return tuple(columns)
 
 
-def _type(field) -> str:
+def _usual_style(column: Column, crowded: bool) -> Style:
+    usual = ground_motion_style(column) if column.imt else Style(column.name)
+    if crowded and column.type in (INTEGER, REAL):
+        return replace(usual, order_by=column.name)
+    return usual
+
+
+def _type(field: QgsField) -> ColumnType:
     if not field.isNumeric():
         return TEXT
     return INTEGER if field.type() in compat.INTEGERS else REAL
 
 
-def _values(layer: QgsVectorLayer, index: int, column: Column):
-    import numpy as np
-
+def _values(layer: QgsVectorLayer, index: int, column: Column) -> Array:
     if column.type not in (INTEGER, REAL):
         return np.empty(0)
     found = [feature.attribute(index) for feature in layer.getFeatures()]

@@ -6,37 +6,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from qgis.core import (
-    QgsProcessingOutputNumber,
-    QgsProcessingOutputString,
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterFileDestination,
-    QgsProcessingParameterNumber,
-)
-
-from ..engine.client import EngineClient
 from ..engine.errors import Cancelled, EngineError
 from ..engine.wait import Wait
 from ..engine.watch import Identity
-from .base import OpenQuakeAlgorithm, tr
-from .parameters import (
-    CALCULATION_ID,
-    SERVER,
-    InvalidParameter,
-    advanced,
-    id_parameter,
-    read_flag,
-    read_id,
-    read_number,
-    server_parameters,
-    with_help,
-)
-from .reporter import Reporter
-from .running import LogFile, naming, outcome, read_log, watch
+from ..i18n import tr, tr_noop
+from .common import parameters as p
+from .common.base import ANY_CALCULATION, BaseAlgorithm, Outputs, Parameters
+from .common.log_file import LogFile
+from .common.run import Results, Run
+from .common.running import naming, outcome, watch
+from .common.values import InvalidParameter, Values
 
 MAX_WAIT = "MAX_WAIT"
-FAIL_ON_FAILED = "FAIL_ON_FAILED"
-LOG = "LOG"
 
 
 @dataclass(frozen=True)
@@ -49,74 +30,54 @@ class WaitRequest:
     log: Path | None
 
 
-class WaitForCalculation(OpenQuakeAlgorithm):
+class WaitForCalculation(BaseAlgorithm[WaitRequest]):
     """Follow a calculation that is running until it ends."""
 
     ID = "waitforcalculation"
-    NAME = "Wait for Calculation"
+    NAME = tr_noop("Wait for Calculation")
     TAGS = ("follow", "attach", "progress", "log")
-    HELP = (
+    HELP = tr_noop(
         "Follows a calculation until it has ended, whoever started it: status, progress and log "
         "lines are shown as they come.\n\n"
         "Cancel only stops watching; the calculation goes on."
     )
+    CALCULATION = ANY_CALCULATION
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.addParameter(
-            id_parameter(CALCULATION_ID, tr("Calculation"), tr("Id of the calculation."))
-        )
-        self.addParameter(
-            with_help(
-                QgsProcessingParameterNumber(
-                    MAX_WAIT,
-                    tr("Wait at most (minutes)"),
-                    QgsProcessingParameterNumber.Type.Double,
-                    optional=True,
-                ),
+    def inputs(self) -> Parameters:
+        return [
+            p.number(
+                MAX_WAIT,
+                tr("Wait at most (minutes)"),
                 tr(
                     "After this time the algorithm fails; the calculation goes on. Empty: no limit."
                 ),
-            )
-        )
-        self.addParameter(
-            advanced(
-                with_help(
-                    QgsProcessingParameterBoolean(
-                        FAIL_ON_FAILED, tr("Fail if the calculation fails"), True
-                    ),
-                    tr("Off: end well and return STATUS=failed instead."),
-                )
-            )
-        )
-        log = QgsProcessingParameterFileDestination(
-            LOG, tr("Log file"), "Text files (*.txt *.log)", optional=True, createByDefault=False
-        )
-        self.addParameter(advanced(with_help(log, tr("Where to store the whole log."))))
-        for parameter in server_parameters(tr):
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputNumber(CALCULATION_ID, tr("Calculation")))
-        self.addOutput(QgsProcessingOutputString("STATUS", tr("Status")))
-        self.addOutput(QgsProcessingOutputString(SERVER, tr("Server")))
+                whole=False,
+            ),
+            p.fail_on_failed(),
+            p.log_file(),
+        ]
 
-    def validate(self, parameters, context) -> WaitRequest:
+    def results(self) -> Outputs:
+        return p.outputs(p.CALCULATION_ID, p.STATUS, p.SERVER)
+
+    def validate(self, values: Values) -> WaitRequest:
         # a model of 3.22 gives 0 for a number that was left empty
-        max_wait = read_number(self, parameters, MAX_WAIT, context) or None
+        max_wait = values.number(MAX_WAIT) or None
         if max_wait is not None and max_wait < 0:
             raise InvalidParameter(f"{MAX_WAIT} must be a number of minutes, not {max_wait:g}.")
         return WaitRequest(
-            calculation_id=read_id(self, parameters, CALCULATION_ID, context),
+            calculation_id=values.id(),
             max_wait=max_wait,
-            fail_on_failed=read_flag(self, parameters, FAIL_ON_FAILED, context),
-            log=read_log(self, parameters, LOG, context),
+            fail_on_failed=values.flag(p.FAIL_ON_FAILED),
+            log=values.log(),
         )
 
-    def execute(
-        self, request: WaitRequest, client: EngineClient, report: Reporter, parameters, context
-    ) -> dict:
+    def execute(self, run: Run[WaitRequest]) -> Results:
+        request, client = run.request, run.client
         calculation = client.calculation(request.calculation_id)
-        report.info(f"Calculation {calculation.id}: {calculation.description}")
+        run.report.info(f"Calculation {calculation.id}: {calculation.description}")
         until = None if request.max_wait is None else time.monotonic() + request.max_wait * 60
-        user = report.wait
+        user = run.report.wait
         # a server that answers late, or not at all, must not make the wait longer
         client.transport.wait = Wait(
             lambda: user.cancelled() or (until is not None and time.monotonic() > until), user.idle
@@ -125,7 +86,7 @@ class WaitForCalculation(OpenQuakeAlgorithm):
             with LogFile(request.log) as log:
                 try:
                     identity = Identity(calculation)
-                    status = watch(client, report, calculation.id, log, identity=identity)
+                    status = watch(client, run.report, calculation.id, log, identity=identity)
                 except Cancelled:
                     if user.cancelled():
                         raise Cancelled(
@@ -136,7 +97,4 @@ class WaitForCalculation(OpenQuakeAlgorithm):
                         "minutes; it goes on, and can be waited for again."
                     ) from None
             client.transport.wait = user
-            results = outcome(client, known, status, request.fail_on_failed, log)
-        if request.log is not None:
-            results[LOG] = str(request.log)
-        return results
+            return outcome(client, known, status, request.fail_on_failed, log)

@@ -20,8 +20,7 @@ FINAL = SUCCEEDED | ENDED_BADLY
 class Calculation:
     """A row of ``GET /v1/calc/list``, or the whole of ``GET /v1/calc/N/status``.
 
-    ``start_time`` is in UTC; ``size_mb`` is None as long as the engine has not measured it;
-    ``abortable`` tells whether the engine would accept an abort now.
+    ``start_time`` is in UTC; ``size_mb`` is None as long as the engine has not measured it.
     """
 
     id: int
@@ -30,7 +29,6 @@ class Calculation:
     status: str
     owner: str = ""
     is_running: bool = False
-    abortable: bool = False
     start_time: datetime | None = None
     size_mb: float | None = None
     parent_id: int | None = None
@@ -74,7 +72,6 @@ class Calculation:
             status=str(row["status"]),
             owner=str(row.get("owner") or row.get("user_name") or ""),
             is_running=bool(row.get("is_running")),
-            abortable=bool(row.get("abortable")),
             start_time=parse_time(row.get("start_time")),
             size_mb=None if size is None else float(size),
             parent_id=None if parent is None else int(parent),

@@ -1,12 +1,7 @@
-"""An engine on this computer: find it, start it, wait until it answers, stop exactly that one.
+"""The user's own engine, which outlives the program that started it.
 
-Each engine gets a folder of its own with configuration, database, data and log. Without that, every
-engine of a user shares ``~/oqdata/db.sqlite3``, and a second server that starts on it marks the
-running calculations of the first as failed.
-
-The user's own engine lives in :func:`user_folder` and is recorded there before it begins to start,
-so that it outlives the program that started it, also one that is killed meanwhile, is found by the
-next one, and is stopped by none but us.
+It lives in ``installation.user_folder()`` and is recorded there before it begins to start, so that
+the next program finds it, also where its starter was killed meanwhile, and no other is stopped.
 """
 
 from __future__ import annotations
@@ -14,51 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess  # nosec B404 # never through a shell
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any, Callable, cast
 
-from .client import EngineClient
-from .errors import Cancelled, EngineError, LocalEngineError
-from .transport import Transport
+from . import process
+from .errors import LocalEngineError
+from .installation import user_folder
+from .launch import EndedAtOnce, LocalEngine, await_answer, is_free, start
 from .wait import Wait
 
-LOOPBACK = "127.0.0.1"
-RECEIVER_PORTS = range(1905, 1931)  # the engine's jobs bind these at random
-START_WITHIN = 180.0  # seconds; 10 to 25 are usual, more on a cold machine
-STOP_WITHIN = 20.0
-GONE_WITHIN = 2.0
 STATE = "engine.json"
-
-_CONFIGURATION = """\
-[dbserver]
-file = {folder}/db.sqlite3
-
-[directory]
-custom_tmp = {folder}/tmp
-"""
-
-
-@dataclass
-class LocalEngine:
-    """An engine that we started: its address, and the process that serves it."""
-
-    url: str
-    version: str
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def log(self) -> Path:
-        """What the server prints."""
-        return _log(self.folder)
 
 
 @dataclass(frozen=True)
@@ -79,7 +42,8 @@ class Record:
     def of(cls, engine: LocalEngine) -> Record:
         """Return the record of an engine whose process has just been made."""
         pid = engine.process.pid
-        return cls(pid, _mark(pid), int(engine.url.rpartition(":")[2]), engine.url, engine.version)
+        port = int(engine.url.rpartition(":")[2])
+        return cls(pid, process.mark(pid), port, engine.url, engine.version)
 
     @property
     def is_starting(self) -> bool:
@@ -87,84 +51,8 @@ class Record:
         return not self.version
 
 
-def _log(folder: Path) -> Path:
-    return folder / "server.log"
-
-
 class _Busy(LocalEngineError):
     """Another program holds the lock."""
-
-
-class _EndedAtOnce(LocalEngineError):
-    """The engine's process ended before it answered."""
-
-
-def find_executable(given: str | os.PathLike[str] = "") -> Path:
-    """Return the engine's command ``oq``.
-
-    The one given, else ``OPENQUAKE_OQ``, else the one on the PATH, else one at the places where the
-    engine's installers put it. Raises :class:`LocalEngineError` if there is none.
-    """
-    for source, candidate in (
-        ("", os.fspath(given)),
-        ("the environment variable OPENQUAKE_OQ names ", os.environ.get("OPENQUAKE_OQ", "")),
-    ):
-        if candidate:
-            found = shutil.which(os.path.expanduser(candidate))  # noqa: PTH111 - may be a bare name
-            if not found:
-                raise LocalEngineError(f"No OpenQuake engine: {source}{candidate} is no program.")
-            return Path(found)
-    for place in (shutil.which("oq"), *usual_places()):
-        if place and os.access(place, os.X_OK):
-            return Path(place)
-    raise LocalEngineError(
-        "No OpenQuake engine is installed here: there is no command “oq” on the PATH, nor at the "
-        "usual places."
-    )
-
-
-def usual_places() -> list[Path]:
-    """Return where the engine's installers for this system, and ours, put ``oq``."""
-    own = []
-    with contextlib.suppress(LocalEngineError):
-        own.append(user_folder() / "venv")
-    with contextlib.suppress(LocalEngineError):
-        own.append(_home() / "openquake")
-    if sys.platform == "win32":
-        programs = Path(os.environ.get("ProgramFiles", "C:/Program Files"))  # noqa: SIM112
-        return [
-            *(folder / "Scripts" / "oq.exe" for folder in own),
-            programs / "OpenQuake Engine" / "python3" / "Scripts" / "oq.exe",
-        ]
-    return [
-        *(folder / "bin" / "oq" for folder in own),
-        Path("/opt/openquake/venv/bin/oq"),
-        Path("/opt/openquake/bin/oq"),
-    ]
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError as error:  # in a container
-        raise LocalEngineError(
-            "No home folder is known for this user, so there is no place for an engine: set the "
-            "environment variable HOME."
-        ) from error
-
-
-def user_folder() -> Path:
-    """Return where the user's own engine keeps its database, data and log.
-
-    Raises :class:`LocalEngineError` for a user without a home.
-    """
-    if sys.platform == "darwin":
-        base = _home() / "Library" / "Application Support"
-    elif given := os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME"):
-        base = Path(given)
-    else:
-        base = _home() / ("AppData/Local" if sys.platform == "win32" else ".local/share")
-    return base / "openquake-qgis"
 
 
 def recorded(folder: Path | None = None) -> Record | None:
@@ -200,7 +88,7 @@ def _write(folder: Path, record: Record) -> None:
 
 
 def _lives(record: Record) -> bool:
-    return bool(record.mark) and record.mark == _mark(record.pid)
+    return bool(record.mark) and record.mark == process.mark(record.pid)
 
 
 def start_own(
@@ -209,14 +97,14 @@ def start_own(
     """Have the user's own engine run; return it, and whether it ran already.
 
     It goes on when this program ends. Without ``port`` it gets that of its last start, if that is
-    free. Raises as :func:`start`.
+    free. Raises as :func:`launch.start`.
     """
     folder = folder or user_folder()
     with _locked(folder):
         if (running := _adopted(folder, wait or Wait())) is not None:
             return running, True
         last = _read(folder)
-        if port is None and last is not None and _is_free(last.port):
+        if port is None and last is not None and is_free(last.port):
             port = last.port  # what is kept for this server is kept by its address
 
         def note(engine: LocalEngine) -> None:
@@ -231,7 +119,7 @@ def adopt_own(wait: Wait | None = None, folder: Path | None = None) -> Record | 
     """Wait for an engine that is starting; return it when it answers, None for none.
 
     Where its starter was killed, one that never answers, or for which the user does not want to
-    wait, is ended. Raises as :func:`start`.
+    wait, is ended. Raises as :func:`launch.start`.
     """
     folder = folder or user_folder()
     wait = wait or Wait()
@@ -256,10 +144,10 @@ def _adopted(folder: Path, wait: Wait) -> Record | None:
         return "" if _lives(found) else " while it was starting"
 
     try:
-        version = _await(found.url, folder, wait, ended)
+        version = await_answer(found.url, folder, wait, ended)
     except BaseException as error:
         _end_recorded(found)
-        if isinstance(error, _EndedAtOnce):
+        if isinstance(error, EndedAtOnce):
             return None
         raise
     record = replace(found, version=version)
@@ -296,7 +184,7 @@ def _end_recorded(record: Record) -> None:
                 return
             time.sleep(0.05)
 
-    _end(record.pid, await_end)
+    process.end(record.pid, await_end)
 
 
 @contextlib.contextmanager
@@ -309,233 +197,9 @@ def _locked(folder: Path) -> Iterator[None]:
         raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error
     with file:
         try:
-            _lock(file)
+            process.lock(file)
         except OSError as error:
             raise _Busy(
                 "Another program is starting or stopping the engine of this user; try again."
             ) from error
         yield
-
-
-def _lock(file: IO[bytes]) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _mark(pid: int) -> str:
-    """Return what tells a living process from any other of the same number, "" for none."""
-    if sys.platform.startswith("linux"):
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        except OSError:
-            return ""
-        words = stat.rpartition(")")[2].split()
-        # a zombie serves nobody; the 22nd word is the time of its start
-        return "" if words[0] == "Z" else f"{boot} {words[19]}"
-    if sys.platform == "win32":
-        return _windows_mark(pid)
-    found = subprocess.run(  # nosec B603 # a fixed command and a number
-        ["/bin/ps", "-o", "lstart=", "-p", str(pid)], check=False, capture_output=True, text=True
-    )
-    return found.stdout.strip()
-
-
-def _windows_mark(pid: int) -> str:
-    import ctypes
-
-    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - unknown to mypy elsewhere
-    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-    if not handle:
-        return ""
-    times = [ctypes.c_ulonglong() for _ in range(4)]
-    code = ctypes.c_ulong()
-    try:
-        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-        known = kernel.GetProcessTimes(handle, *(ctypes.byref(t) for t in times))
-    finally:
-        kernel.CloseHandle(handle)
-    still_active = 259
-    return str(times[0].value) if known and code.value == still_active else ""
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses, outside the engine's own."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in RECEIVER_PORTS:
-            return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if sys.platform != "win32":  # a port that has just been left is free
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except (OSError, OverflowError):
-            return False
-    return True
-
-
-def _unnoted(engine: LocalEngine) -> None:
-    """Let an engine start that whoever asked for it stops."""
-
-
-def start(
-    executable: Path,
-    folder: Path,
-    port: int | None = None,
-    wait: Wait | None = None,
-    note: Callable[[LocalEngine], None] = _unnoted,
-) -> LocalEngine:
-    """Start an engine whose configuration, database and data are in ``folder``; it answers then.
-
-    It listens on the loopback interface only. ``note`` is called with it before it does anything,
-    and again when it answers. Raises :class:`LocalEngineError` with the end of its log when it ends
-    at once or does not answer within ``START_WITHIN`` seconds, and leaves nothing running then, or
-    when ``wait`` is cancelled.
-    """
-    folder = folder.resolve()
-    if any(character < " " for character in str(folder)):
-        raise LocalEngineError(
-            f"The engine cannot work in a folder with a line break in its name: {str(folder)!r}."
-        )
-    configuration = folder / "openquake.cfg"
-    try:
-        # the engine makes neither: a job on its own disk fails without the folder for its data
-        for name in ("tmp", "data"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        configuration.write_text(_CONFIGURATION.format(folder=folder.as_posix()), encoding="utf-8")
-    except OSError as error:
-        raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error
-    port = port or free_port()
-    if not _is_free(port):  # else its owner would answer in the name of the engine that cannot
-        raise LocalEngineError(f"Port {port} is used by another program; give another one.")
-    # a Python of QGIS or of a virtual environment must not leak into the engine's own
-    foreign = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONSTARTUP")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("OQ_") and k not in foreign}
-    environment = {
-        **kept,
-        "OQ_CONFIG_FILE": str(configuration),
-        "OQ_DATADIR": str(folder / "data"),
-    }
-    command = [str(executable), "webui", "start", f"{LOOPBACK}:{port}", "--skip-browser"]
-    if sys.platform != "win32":
-        # it begins when it has been noted: a starter that is killed before leaves nothing
-        command = ["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", *command]
-    with _log(folder).open("ab") as log:
-        try:
-            executable.stat()  # the shell would say it in the log only
-            process = subprocess.Popen(  # nosec B603 # the user's own engine
-                command,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # a group of its own: Ctrl-C is for us, and stopping reaches its children
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LocalEngineError(f"{executable} cannot be started: {error.strerror}.") from error
-    engine = LocalEngine(f"http://{LOOPBACK}:{port}", "", folder, process)
-
-    def ended() -> str:
-        code = process.poll()
-        return "" if code is None else f" (exit code {code})"
-
-    try:
-        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as go:
-            note(engine)
-            go.write(b"\n")
-        engine.version = _await(engine.url, folder, wait or Wait(), ended)
-        note(engine)
-    except BaseException:
-        stop(engine)
-        raise
-    return engine
-
-
-def _await(url: str, folder: Path, wait: Wait, ended: Callable[[], str]) -> str:
-    """Return the version that the engine answers with; ``ended`` says how it ended, "" if not."""
-    end = time.monotonic() + START_WITHIN
-
-    def late() -> bool:
-        return time.monotonic() > end
-
-    # a server that takes the request and never answers it must not outlast the time it has
-    both = Wait(lambda: wait.cancelled() or late(), wait.idle)
-    with contextlib.closing(Transport(both)) as transport:
-        client = EngineClient(url, transport)
-        while True:
-            if how := ended():
-                raise _EndedAtOnce(f"The engine ended at once{how}: {_tail(folder)}")
-            try:
-                return client.engine_version()
-            except EngineError as error:
-                if wait.cancelled():
-                    raise Cancelled("Cancelled by the user.") from error
-                if late():
-                    raise LocalEngineError(
-                        f"The engine does not answer within {START_WITHIN:.0f} s: {_tail(folder)}"
-                    ) from error
-            wait.pause(0.2)
-
-
-def _tail(folder: Path) -> str:
-    lines = _log(folder).read_text(encoding="utf-8", errors="replace").split("\n")
-    return " / ".join([line.strip() for line in lines if line.strip()][-3:]) or "it printed nothing"
-
-
-def stop(engine: LocalEngine) -> None:
-    """Stop this engine and the calculations it runs; no other engine is touched."""
-
-    def bury(seconds: float) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            engine.process.wait(seconds)
-
-    _end(engine.process.pid, bury)
-    engine.process.wait(STOP_WITHIN)
-
-
-def _end(pid: int, wait_for_it: Callable[[float], None]) -> None:
-    """End a process that leads its group, with the whole group."""
-    if sys.platform == "win32":
-        subprocess.run(  # nosec B603 B607 # a command of Windows, for our own process
-            ["taskkill", "/T", "/F", "/PID", str(pid)],
-            check=False,
-            capture_output=True,
-        )
-        wait_for_it(STOP_WITHIN)
-        return
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        # the whole group, also when its leader has ended already
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, sign)
-        wait_for_it(STOP_WITHIN)
-    # a killed process is gone a moment later; one that nobody buries is none of ours to await
-    end = time.monotonic() + GONE_WITHIN
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        while time.monotonic() < end:
-            os.killpg(pid, 0)
-            time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def running(executable: Path, folder: Path, wait: Wait | None = None) -> Iterator[LocalEngine]:
-    """Have an engine for the length of a ``with``."""
-    engine = start(executable, folder, wait=wait)
-    try:
-        yield engine
-    finally:
-        stop(engine)

@@ -11,8 +11,10 @@ from typing import Callable
 from .calculation import ENDED_BADLY, QUEUED, Calculation, LogRecord
 from .client import LIST_PAGE, LOG_PAGE, EngineClient
 from .errors import (
+    AbortNotConfirmed,
     CalculationFailed,
     Cancelled,
+    ContactLost,
     EngineError,
     NotAnEngine,
     NotFound,
@@ -76,7 +78,7 @@ def follow(
 
     Every log record comes once, in order; the rest of a long log comes in several updates with the
     final status. A server that does not answer is asked again for
-    ``give_up_after`` seconds (default ``GIVE_UP_AFTER``); then :class:`Unreachable` says how to
+    ``give_up_after`` seconds (default ``GIVE_UP_AFTER``); then :class:`ContactLost` says how to
     come back. Cancelling raises :class:`Cancelled`; the calculation goes on. ``identity`` is kept
     up to date; :class:`NotFound` where the id has become that of another calculation.
     """
@@ -106,7 +108,7 @@ def follow(
             # an engine that we know and that answers nonsense has its proxy speak for it
             silent = time.monotonic() - last_answer
             if silent > patience:
-                raise Unreachable(
+                raise ContactLost(
                     f"Calculation {calculation_id}: the server has not answered for "
                     f"{silent:.0f} s, so we stop watching; the calculation may go on there. "
                     f"Come back to it with its id, {calculation_id}. ({error})"
@@ -223,8 +225,8 @@ def abort(
     its process has recorded its end, it is watched until nothing has been ahead of it for
     ``STARTS_WITHIN`` seconds, and aborted again where it starts. ``say`` gets what is waited for.
 
-    Raises :class:`Unreachable` after ``ABORT_WITHIN`` seconds, and :class:`NotFound` where the id
-    has become that of another calculation, which is not aborted.
+    Raises :class:`AbortNotConfirmed` after ``ABORT_WITHIN`` seconds, and :class:`NotFound` where
+    the id has become that of another calculation, which is not aborted.
     """
     wait = client.transport.wait
     identity = identity or Identity()
@@ -256,10 +258,10 @@ def abort(
             refusal_text = str(error)
         if time.monotonic() > end:
             if queue is not None:
-                raise Unreachable(queue.warning())
+                raise AbortNotConfirmed(queue.warning())
             state = "accepted the abort but has not ended it" if accepted else "refuses to abort it"
             detail = f" ({refusal_text})" if refusal_text else ""
-            raise Unreachable(
+            raise AbortNotConfirmed(
                 f"Calculation {calculation_id} goes on: within {ABORT_WITHIN:.0f} s the engine "
                 f"{state}{detail}."
             )
@@ -267,7 +269,7 @@ def abort(
 
 
 def is_only_marked(client: EngineClient, calculation: Calculation) -> bool:
-    """Tell whether it is called aborted, but may start still: its process has not ended."""
+    """Return whether it is called aborted, but may start still: its process has not ended."""
     return calculation.status == "aborted" and not client.has_stopped(calculation.id)
 
 

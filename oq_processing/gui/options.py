@@ -12,7 +12,7 @@ from qgis.gui import (
     QgsOptionsPageWidget,
     QgsOptionsWidgetFactory,
 )
-from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -32,22 +32,20 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from .. import connections, profile
-from ..algorithms.base import ICON
-from ..algorithms.reporter import serve_events
+from .. import connections, settings
+from ..algorithms.common.base import ICON
+from ..algorithms.common.reporter import serve_events
 from ..connections import SavedConnection
-from ..engine.client import EngineClient, normalize_url
+from ..diagnostics import routed
+from ..engine.address import normalize_url
+from ..engine.client import EngineClient
 from ..engine.errors import EngineError
-from ..engine.transport import Transport
+from ..engine.http.transport import Transport
 from ..engine.wait import Wait
+from ..i18n import tr
 
 TITLE = "OpenQuake"
 INSTALLER = Path(__file__).resolve().parents[1] / "install_engine.py"
-
-
-def tr(text: str) -> str:
-    """Return a text in the user's language."""
-    return QCoreApplication.translate("OpenQuake", text)
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
@@ -61,7 +59,7 @@ class OptionsFactory(QgsOptionsWidgetFactory):
     def icon(self) -> QIcon:
         return QIcon(ICON)
 
-    def createWidget(self, parent) -> OptionsPage:
+    def createWidget(self, parent: QWidget | None = None) -> OptionsPage:
         return OptionsPage(parent)
 
 
@@ -71,7 +69,7 @@ class OptionsPage(QgsOptionsPageWidget):
     Nothing is stored before :meth:`apply`, as on all pages of the dialog.
     """
 
-    def __init__(self, parent=None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._connections = connections.saved_connections()
         self._default = connections.default_connection()
@@ -91,10 +89,10 @@ class OptionsPage(QgsOptionsPageWidget):
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.executable = QgsFileWidget()
-        self.executable.setFilePath(profile.engine_executable())
+        self.executable.setFilePath(settings.engine_executable())
         self.executable.lineEdit().setPlaceholderText(tr("found by itself where it is usually"))
         self.starts = QCheckBox(tr("Start it when a run finds no server"))
-        self.starts.setChecked(profile.starts_local_engine())
+        self.starts.setChecked(settings.starts_local_engine())
         self._lay_out()
         self._show_connections()
 
@@ -216,8 +214,8 @@ class OptionsPage(QgsOptionsPageWidget):
         for connection in self._connections:
             connections.save_connection(connection)
         connections.set_default_connection(self._default)
-        profile.set_engine_executable(self.executable.filePath().strip())
-        profile.set_starts_local_engine(self.starts.isChecked())
+        settings.set_engine_executable(self.executable.filePath().strip())
+        settings.set_starts_local_engine(self.starts.isChecked())
 
 
 def describe(connection: SavedConnection) -> str:
@@ -227,7 +225,8 @@ def describe(connection: SavedConnection) -> str:
         # the window lives on while we wait
         transport = Transport(Wait(idle=serve_events), resolved.network)
         try:
-            return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
+            with routed():
+                return str(EngineClient(resolved.url, transport, resolved.credentials).abilities())
         finally:
             transport.close()
     except EngineError as error:

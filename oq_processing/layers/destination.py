@@ -6,9 +6,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from qgis.core import (
     QgsDataSourceUri,
+    QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingOutputLayerDefinition,
     QgsProperty,
@@ -50,21 +52,35 @@ class Destination:
         return self.table.lower() in ("", (other.table or other.path.stem).lower())
 
 
-def destination(value, definition, context: QgsProcessingContext) -> Destination:
-    """Return where the value of a sink parameter leads; touches nothing.
+@dataclass(frozen=True)
+class Target:
+    """The sink parameter ``name`` of an algorithm, in one of its runs."""
 
-    Raises :class:`EngineError` for what no layer can be written to, without repeating an address of
-    a database, which may hold a password.
-    """
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink
-    if isinstance(value, QgsProperty):
-        value = value.valueAsString(context.expressionContext(), "")[0]
-    text = "" if value is None else str(value)
-    if text in ("", "TEMPORARY_OUTPUT") or text.startswith("memory:"):
-        return Destination(text)
-    label = f"{definition.description()} ({definition.name()})"
-    supported = _SUPPORTED.format(definition.name())
+    algorithm: QgsProcessingAlgorithm
+    parameters: dict[str, Any]
+    name: str
+    context: QgsProcessingContext
+
+    def destination(self) -> Destination:
+        """Return where its value leads; touches nothing.
+
+        Raises :class:`EngineError` for what no layer can be written to, without repeating an
+        address of a database, which may hold a password.
+        """
+        value = self.parameters.get(self.name)
+        if isinstance(value, QgsProcessingOutputLayerDefinition):
+            value = value.sink
+        if isinstance(value, QgsProperty):
+            value = value.valueAsString(self.context.expressionContext(), "")[0]
+        text = "" if value is None else str(value)
+        if text in ("", "TEMPORARY_OUTPUT") or text.startswith("memory:"):
+            return Destination(text)
+        definition = self.algorithm.parameterDefinition(self.name)
+        title = definition.description() if definition is not None else self.name
+        return _on_disk(text, f"{title} ({self.name})", _SUPPORTED.format(self.name))
+
+
+def _on_disk(text: str, label: str, supported: str) -> Destination:
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise EngineError(f"{label} has a line break or another control character. Remove it.")
     if text.startswith("ogr:"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsField, QgsFields
 
 from .. import compat
-from ..outputs.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Table
+from ..outputs.core.table import BOOLEAN, DATETIME, INTEGER, REAL, TEXT, Table
 
 # what formats use themselves: QGIS drops rows in silence when a field collides with them
 _RESERVED = {"fid", "ogc_fid", "geom", "geometry", "shape"}

@@ -95,7 +95,7 @@ def _is_abandoned(table: str) -> bool:
 
 
 @contextmanager
-def _reporting(path: Path) -> Iterator:
+def _reporting(path: Path) -> Iterator[Any]:
     """Import GDAL; what it and SQLite refuse within the body becomes an EngineError."""
     from osgeo import gdal  # 25 ms, which a start of QGIS need not spend
 
@@ -138,7 +138,7 @@ class _Database:
     def __init__(self) -> None:
         self.dataset: Any = None
 
-    def query(self, statement: str, **texts: str) -> list:
+    def query(self, statement: str, **texts: str) -> list[Any]:
         """Run a statement, in which ``:name`` is a text; return the first column of its answer.
 
         Raises RuntimeError.

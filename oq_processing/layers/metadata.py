@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from qgis.core import QgsLayerMetadata, QgsVectorLayer
 
-from ..outputs.table import Table
+from ..outputs.core.table import Table
 
 KEY = "openquake"
 """Heading of the JSON block in the layer's abstract (and of the layer's custom property)."""
@@ -21,11 +22,11 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     for i, column in enumerate(table.columns):
         layer.setFieldAlias(first + i, column.title)
     layer.setName(table.title)
+    about = dict(table.provenance, **({"cell_size": table.cell_size} if table.cell_size else {}))
     block = {
-        "provenance": table.provenance,
+        "provenance": about,
         "columns": [column.meaning() for column in table.columns],
     }
-    about = table.provenance
     metadata = QgsLayerMetadata(layer.metadata())
     metadata.setTitle(table.title)
     metadata.setType("dataset")
@@ -42,7 +43,7 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     layer.setCustomProperty(f"{KEY}/about", text)
 
 
-def read(layer: QgsVectorLayer) -> dict:
+def read(layer: QgsVectorLayer) -> dict[str, Any]:
     """Return the JSON block of a layer that :func:`describe` described; {} for any other."""
     _, found, text = layer.metadata().abstract().partition(f"{KEY}:\n")
     try:
@@ -51,7 +52,7 @@ def read(layer: QgsVectorLayer) -> dict:
         return {}
 
 
-def _history(about: dict) -> str:
+def _history(about: dict[str, Any]) -> str:
     if "calculation_id" not in about:
         return str(about.get("output_name", ""))
     engine = f"OpenQuake Engine {about.get('engine_version', '')}".strip()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from qgis.core import (
+    Qgis,
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsFeatureSink,
+    QgsFields,
     QgsGeometry,
     QgsPointXY,
     QgsProcessingContext,
@@ -26,10 +29,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QDateTime
 
-from ..engine.errors import EngineError
+from ..engine.errors import EngineError, Explained
 from ..engine.files import disk_is_full
-from ..outputs.table import DATETIME, LINE, POINT, POLYGON, Column, Table
-from .destination import Destination, destination
+from ..outputs.core.lazy import Array, np
+from ..outputs.core.table import DATETIME, LINE, POINT, POLYGON, Block, Column, Table
+from .destination import Destination, Target
 from .fields import fields_of
 from .geopackage import first_table, reason_of
 from .staging import DATABASES, STAGING, Staging, existing, staged
@@ -53,17 +57,14 @@ class Written:
 
 
 def write(
-    algorithm,
-    parameters: dict,
-    name: str,
-    context: QgsProcessingContext,
+    target: Target,
     table: Table,
     finish: Callable[[QgsVectorLayer, int], None],
     progress: Callable[[float], None],
-    wkb_type: QgsWkbTypes.Type | None = None,
+    wkb_type: Qgis.WkbType | None = None,
     crs: QgsCoordinateReferenceSystem | None = None,
 ) -> Written:
-    """Write the table to the sink parameter ``name`` and return the layer.
+    """Write the table to a sink and return the layer.
 
     Geometry is that of the table, in EPSG:4326, unless ``wkb_type`` and ``crs`` say otherwise.
 
@@ -79,7 +80,7 @@ def write(
     has_geometry = wkb_type != QgsWkbTypes.Type.NoGeometry
     if crs is None:
         crs = QgsCoordinateReferenceSystem("EPSG:4326" if has_geometry else "")
-    place = destination(parameters.get(name), algorithm.parameterDefinition(name), context)
+    context, place = target.context, target.destination()
     if not has_geometry and place.path and _driver(place.path) == "ESRI Shapefile":
         raise EngineError(
             f"{place.text} cannot be a shapefile: the table has no geometry. "
@@ -88,14 +89,11 @@ def write(
     output = _Output(table, place, context)
 
     def write_all(staging: Staging) -> str:
-        given = dict(parameters)
-        if staging.sink is not None:
-            given[name] = _with_destination(parameters[name], staging)
-        sink, written = _sink(algorithm, given, name, context, (fields, wkb_type, crs), place)
+        sink, written = _sink(_staged_target(target, staging), (fields, wkb_type, crs), place)
         failure = None
         try:
             _write_rows(sink, table, fields, progress, output)
-        except EngineError as error:
+        except Explained as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
         if failure is not None:
@@ -174,7 +172,7 @@ class _Output:
     def open(self, written: str) -> QgsVectorLayer:
         """Return the layer that was written; raises :class:`EngineError` if it cannot be read."""
         layer = self.context.temporaryLayerStore().mapLayer(written)
-        if layer is None:
+        if not isinstance(layer, QgsVectorLayer):
             # the full source: without the layer's name a style is stored for nobody
             source = written
             path = Path(written)
@@ -190,7 +188,7 @@ class _Output:
             )
         return layer
 
-    def check(self, layer: QgsVectorLayer, fields) -> tuple[int, list[str]]:
+    def check(self, layer: QgsVectorLayer, fields: QgsFields) -> tuple[int, list[str]]:
         """Return the position of the first column, and a sentence for each changed name.
 
         Raises :class:`EngineError` where columns or rows are missing.
@@ -225,21 +223,21 @@ class _Output:
             )
 
 
-def _released(work: Callable, *arguments):
+def _released(work: Callable[[Staging], str], staging: Staging) -> str:
     """Call ``work``; layers and sinks of its frames, which hold a file or table, end with it."""
     try:
-        return work(*arguments)
-    except EngineError as error:
+        return work(staging)
+    except Explained as error:
         failure = error.with_traceback(None)
     raise failure
 
 
-def _sink(
-    algorithm, parameters: dict, name: str, context, form: tuple, place: Destination
-) -> tuple:
+def _sink(target: Target, form: tuple[Any, ...], place: Destination) -> tuple[Any, str]:
     """Return a sink for fields, geometry type and reference system, and its destination."""
     try:
-        sink, written = algorithm.parameterAsSink(parameters, name, context, *form)
+        sink, written = target.algorithm.parameterAsSink(
+            target.parameters, target.name, target.context, *form
+        )
     except QgsProcessingException as error:
         reason = str(error).partition(": ")[2]  # after the name that it is written under
         raise EngineError(f"{place.text} cannot be written as a layer ({reason}).") from None
@@ -271,83 +269,91 @@ def _spoiled(destination: str) -> Iterator[None]:
 
 
 def _write_rows(
-    sink, table: Table, fields, progress: Callable[[float], None], output: _Output
+    sink: QgsFeatureSink,
+    table: Table,
+    fields: QgsFields,
+    progress: Callable[[float], None],
+    output: _Output,
 ) -> None:
     feature = QgsFeature(fields)
     written = 0
     # looked up once: these are called for every row
-    set_attributes, set_geometry = feature.setAttributes, feature.setGeometry
-    from_xy, point, add = QgsGeometry.fromPointXY, QgsPointXY, sink.addFeature
+    set_attributes, set_geometry, add = feature.setAttributes, feature.setGeometry, sink.addFeature
     insert = QgsFeatureSink.Flag.FastInsert
     for block in table.blocks():
         # one feature used again, and lists of a small block: the fastest way through a sink
         rows = _rows(table.columns, block.values)
-        if block.xy is not None:
-            for (x, y), row in zip(block.xy.tolist(), rows):
-                set_geometry(from_xy(point(x, y)))
-                set_attributes(row)
-                if not add(feature, insert):
-                    _refused(sink, written, output)
-                written += 1
-        elif block.wkb is not None:
-            for wkb, row in zip(block.wkb, rows):
-                geometry = QgsGeometry()
-                if wkb:
-                    geometry.fromWkb(wkb)
+        for geometry, row in zip(_geometries(block), rows):
+            if geometry is not None:
                 set_geometry(geometry)
-                set_attributes(row)
-                if not add(feature, insert):
-                    _refused(sink, written, output)
-                written += 1
-        else:
-            for row in rows:
-                set_attributes(row)
-                if not add(feature, insert):
-                    _refused(sink, written, output)
-                written += 1
+            set_attributes(row)
+            if not add(feature, insert):
+                _refused(sink, written, output)
+            written += 1
         progress(written / max(table.rows, 1))
     if not sink.flushBuffer():
         _refused(sink, written, output)
 
 
-def _rows(columns: Sequence[Column], arrays) -> Iterator[list]:
+def _geometries(block: Block) -> Iterable[QgsGeometry | None]:
+    """Return the geometry of each row, None for ever where rows have none."""
+    if block.xy is not None:
+        from_xy, point = QgsGeometry.fromPointXY, QgsPointXY
+        return (from_xy(point(x, y)) for x, y in block.xy.tolist())
+    return repeat(None) if block.wkb is None else map(_of_wkb, block.wkb)
+
+
+def _of_wkb(wkb: bytes) -> QgsGeometry:
+    geometry = QgsGeometry()
+    if wkb:
+        geometry.fromWkb(wkb)
+    return geometry
+
+
+def _rows(columns: Sequence[Column], arrays: Sequence[Array]) -> Iterator[list[Any]]:
     """Yield arrays of columns as rows; NaN, which formats take in different ways, as None (NULL).
 
     All floats go through one matrix: an array of a few rows costs as much as one of thousands.
     """
-    import numpy as np
-
     floats = [
         i for i, a in enumerate(arrays) if a.dtype.kind == "f" and columns[i].type != DATETIME
     ]
-    cells = np.empty((len(arrays[0]), len(floats)))
+    cells: Array = np.empty((len(arrays[0]), len(floats)))
     for j, i in enumerate(floats):
         cells[:, j] = arrays[i]
     if (missing := np.isnan(cells)).any():
-        cells = np.where(missing, None, cells.astype(object))
+        cells = cells.astype(object)
+        cells[missing] = None
     if len(floats) < len(arrays):
         numbers = cells
         cells = np.empty((len(arrays[0]), len(arrays)), dtype=object)
         cells[:, floats] = numbers
         for i in set(range(len(arrays))).difference(floats):
-            values = arrays[i].tolist()
-            if columns[i].type == DATETIME:
-                values = [None if time is None else QDateTime(time) for time in values]
-            cells[:, i] = values
+            cells[:, i] = _cells(columns[i], arrays[i])
     for start in range(0, len(cells), FEW_LISTS):
         yield from cells[start : start + FEW_LISTS].tolist()
 
 
-def _refused(sink, written: int, output: _Output) -> None:
+def _cells(column: Column, values: Array) -> list[Any]:
+    if column.type != DATETIME:
+        return list(values.tolist())
+    return [None if time is None else QDateTime(time) for time in values.tolist()]
+
+
+def _refused(sink: QgsFeatureSink, written: int, output: _Output) -> None:
     what = f"The output could not be written beyond row {written}"
     raise output.failure(what, sink.lastError())
 
 
 def _driver(path: Path) -> str:
-    return QgsVectorFileWriter.driverForExtension(path.suffix)
+    return str(QgsVectorFileWriter.driverForExtension(path.suffix))
 
 
-def _with_destination(value, staging: Staging) -> QgsProcessingOutputLayerDefinition:
+def _staged_target(target: Target, staging: Staging) -> Target:
+    """Return the target with the place of the staging as its value."""
+    if staging.sink is None:
+        return target
+    value = target.parameters[target.name]
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         staged = QgsProcessingOutputLayerDefinition(value)
     else:
@@ -356,4 +362,4 @@ def _with_destination(value, staging: Staging) -> QgsProcessingOutputLayerDefini
     if staging.layer_options:
         options = {**staged.createOptions, "layerOptions": list(staging.layer_options)}
         staged.createOptions = options
-    return staged
+    return replace(target, parameters={**target.parameters, target.name: staged})

@@ -8,6 +8,7 @@ from qgis.core import (
     QgsFillSymbol,
     QgsLineSymbol,
     QgsMarkerSymbol,
+    QgsSymbol,
     QgsVectorLayer,
     QgsWkbTypes,
 )
@@ -20,7 +21,9 @@ SEE_THROUGH = 40  # of 255
 LARGEST_POINT, SMALLEST_POINT, PAGE = 2.2, 0.7, 150.0  # millimetres
 
 
-def symbol_of(layer: QgsVectorLayer, color: QColor, filled: bool = True, overlap: bool = False):
+def symbol_of(
+    layer: QgsVectorLayer, color: QColor, filled: bool = True, overlap: bool = False
+) -> QgsSymbol:
     """Return the symbol of a class: a small dot, a cell without an edge, a line.
 
     ``overlap`` is for polygons that lie one on another.
@@ -66,7 +69,7 @@ def symbol_of(layer: QgsVectorLayer, color: QColor, filled: bool = True, overlap
     )
 
 
-def end_symbol(layer: QgsVectorLayer, end: int):
+def end_symbol(layer: QgsVectorLayer, end: int) -> QgsSymbol:
     """Return the symbol of what is beyond its curve, as no colour of a ramp says that.
 
     Below (-1) it is hollow, above (1) a triangle that points up, or a hatched cell.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +10,14 @@ from functools import lru_cache, partial
 
 from ..engine.calculation import Output
 from ..engine.errors import InvalidChoice, InvalidOutput
-from .choices import Choices
-from .output_type import OutputType
-from .source import Source
-from .table import Block, Table
+from .core.choices import Choices
+from .core.csv_export import csv_format
+from .core.output_type import OutputType
+from .core.registry import registered
+from .core.source import Source
+from .core.table import Block, Table
+
+logger = logging.getLogger(__name__)
 
 _PLAIN = "biufUO"
 """Kinds of numpy's types that a column may have: a number, a text, or one object for each row."""
@@ -28,26 +31,30 @@ Scenarios have events, so they have ruptures.
 
 @lru_cache(maxsize=1)
 def special_types() -> dict[str, OutputType]:
-    """Return the output types that a module of this package reads (its ``OUTPUTS``)."""
-    found: dict[str, OutputType] = {}
-    package = __name__.rpartition(".")[0]
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        found.update(getattr(importlib.import_module(f"{package}.{module.name}"), "OUTPUTS", {}))
-    return found
+    """Return the output types that a reader of their own reads."""
+    return registered(f"{__package__}.readers", "OUTPUTS")
+
+
+def output_type(name: str) -> OutputType:
+    """Return how an output type is read: by its own reader, else the general way."""
+    from .readers import general
+
+    return special_types().get(name, general.ANY)
 
 
 def read(source: Source, choices: Choices) -> Table:
-    """Return the output as a table, by its own reader or the general way.
+    """Return the output as a table, drawn by the column that the user wants.
 
-    Raises :class:`InvalidChoice` for a choice that the output does not have, also while its blocks
-    are read :class:`InvalidOutput` for one that has another form than the engine gives it.
+    Raises :class:`InvalidChoice` for a choice that the output does not have; :class:`InvalidOutput`
+    for an output of another form than the engine gives it, also while its blocks are read.
     """
-    from . import general
-
-    special = special_types().get(source.output.type, general.ANY)
-    choices.refuse_others(special.choices, source.output.name)
+    known = output_type(source.output.type)
+    if source.output.type not in special_types():
+        csv_format(source)  # what cannot be loaded at all is said first
+    known.check(choices, source.output.name)
+    logger.debug("%s of calculation %d", source.output.type, source.calculation.id)
     with _understood(source):
-        table = special.read(source, choices)
+        table = known.read(source, choices).drawn_by(choices.style_field)
     lines = table.lines and replace(table.lines, blocks=partial(_blocks, source, table.lines))
     return replace(table, blocks=partial(_blocks, source, table), lines=lines)
 

@@ -75,8 +75,9 @@ class Vault:
     other_method: str
 
     def run(self, algorithm: str, variables=None, **parameters) -> Finished:
-        """Run; what the process is called with and what it prints is looked at too."""
-        variables = {"QGIS_AUTH_PASSWORD_FILE": str(self.keys / "master"), **(variables or {})}
+        """Run; what the process is called with and what it prints, at most, is looked at too."""
+        usual = {"QGIS_AUTH_PASSWORD_FILE": str(self.keys / "master"), "OPENQUAKE_DEBUG": "1"}
+        variables = {**usual, **(variables or {})}
         environment = {**self.process.environment, **variables}
         environment = {name: value for name, value in environment.items() if value is not None}
         process = type(self.process)(environment, self.folder)

@@ -15,7 +15,9 @@ import pytest
 from osgeo import gdal
 
 from oq_processing.engine import local
+from oq_processing.engine import process as process_module
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 MODELS = 5
 PLACES = ("PATH", "LANG", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
@@ -195,7 +197,7 @@ def engine(tmp_path):
     with subprocess.Popen(["/bin/sleep", "600"], start_new_session=True) as process:
         folder = tmp_path / "data" / "openquake-qgis"
         folder.mkdir(parents=True)
-        mark = local._mark(process.pid)
+        mark = process_module.mark(process.pid)
         record = local.Record(process.pid, mark, 4711, "http://127.0.0.1:4711", "3.26.2")
         (folder / f"{local.STATE}.later").write_text(json.dumps(asdict(record)))
         yield process, folder / local.STATE

@@ -1,6 +1,7 @@
 """The API as Python: what a real engine answers, and each fault as one sentence."""
 
 import json
+import logging
 import threading
 import time
 import traceback
@@ -17,23 +18,29 @@ from fake_engine import (
     json_answer,
 )
 
-from oq_processing.engine import client as client_module
+from oq_processing.engine import server as server_module
+from oq_processing.engine.abilities import version_note
+from oq_processing.engine.address import normalize_url
 from oq_processing.engine.calculation import Calculation, LogRecord, Output, parse_time
-from oq_processing.engine.client import Credentials, EngineClient, normalize_url, version_note
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import (
     Cancelled,
     EngineError,
+    Explained,
     Interrupted,
+    InvalidConnection,
     InvalidOutput,
     NotAllowed,
     NotAnEngine,
     NotFound,
+    ProxyLoginRequired,
     ServerFault,
     SubmissionRefused,
     SubmissionUnknown,
     Unreachable,
 )
-from oq_processing.engine.transport import Network, Transport
+from oq_processing.engine.http.transport import Network, Transport
+from oq_processing.engine.server import Credentials
 from oq_processing.engine.wait import Wait
 
 ALICE = Credentials("alice", "pw-alice-123")
@@ -58,7 +65,7 @@ def archive(tmp_path):
 
 def message(kind, call, *args, **named):
     """Return the sentence of the error that the call ends with, which is exactly of this kind."""
-    with pytest.raises(EngineError) as error:
+    with pytest.raises(Explained) as error:
         call(*args, **named)
     assert type(error.value) is kind, error.value
     return str(error.value)
@@ -99,7 +106,7 @@ def test_addresses(given, meant):
     ],
 )
 def test_no_addresses(given):
-    text = message(NotAnEngine, normalize_url, given)
+    text = message(InvalidConnection, normalize_url, given)
     assert text.endswith("is not the address of a server; give http(s)://host[:port].")
 
 
@@ -120,13 +127,13 @@ def test_no_addresses(given):
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_repeated(given):
-    text = message(NotAnEngine, normalize_url, given)
+    text = message(InvalidConnection, normalize_url, given)
     assert "s3" not in text
     assert "cret" not in text
 
 
 def test_an_address_with_a_user_says_where_to_put_it():
-    assert message(NotAnEngine, normalize_url, "http://alice:s3cret@e.org:8800") == (
+    assert message(InvalidConnection, normalize_url, "http://alice:s3cret@e.org:8800") == (
         "The address of e.org holds a user name or password; "
         "store them in an authentication configuration and give its id as AUTHCFG."
     )
@@ -160,7 +167,6 @@ def test_calculation(client, area_source, raw):
         status="complete",
         owner=row["owner"],
         is_running=False,
-        abortable=False,
         start_time=parse_time(row["start_time"]),
         size_mb=row["size_mb"],
         parent_id=None,
@@ -426,7 +432,7 @@ def test_lists_in_another_form(fake):
             "{url} does not accept an upload of this size (HTTP 413); "
             "its administrator can raise the limit.",
         ),
-        (Answer(407), Unreachable, "The proxy wants a login; check the proxy settings."),
+        (Answer(407), ProxyLoginRequired, "The proxy wants a login; check the proxy settings."),
         (
             Answer(302, headers={"Location": "https://sso.example.org/"}),
             NotAnEngine,
@@ -531,7 +537,7 @@ def test_the_name_of_a_download_is_never_a_path(fake, tmp_path, header, name):
 @pytest.fixture
 def csv_output(fake, monkeypatch):
     """Ask for an output that the fake engine answers with what the test scripts."""
-    monkeypatch.setattr(client_module, "DOWNLOAD_AGAIN", 0.0)
+    monkeypatch.setattr(server_module, "DOWNLOAD_AGAIN", 0.0)
     client = EngineClient(fake.url)
 
     def fetch(target, *answers):
@@ -595,7 +601,7 @@ def test_what_breaks_on_our_side_of_an_upload_is_not_known_either(fake, archive)
 
 
 def test_a_silent_download_is_not_asked_for_again(fake, csv_output, tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "EXPORT_TIMEOUT", 0.2)
+    monkeypatch.setattr(server_module, "EXPORT_TIMEOUT", 0.2)
     silent = Answer(body=[b"lon", threading.Event()], announced=10)
     assert "sent nothing" in message(Unreachable, csv_output, tmp_path / "a.csv", silent)
     assert len(fake.requests) == 1
@@ -717,7 +723,7 @@ def test_a_submission(fake, archive):
         (Answer(302, headers={"Location": "https://x/"}), NotAnEngine, "redirects to https://x/"),
         (Answer(307, headers={"Location": "https://x/"}), NotAnEngine, "redirects to https://x/"),
         (Answer(403), NotAllowed, "wants a login"),
-        (Answer(407), Unreachable, "The proxy wants a login"),
+        (Answer(407), ProxyLoginRequired, "The proxy wants a login"),
         (html_answer(500, "OSError at /v1/calc/run", 80_000), ServerFault, "OSError at /v1"),
         (json_answer({"traceback": ["x", "No such file: a.xml"]}, 500), SubmissionRefused, "No su"),
     ],
@@ -986,6 +992,50 @@ def test_no_traceback_has_the_password_of_a_proxy_among_its_variables():
     text = variables(error.value)
     assert "ProxyError" in text
     assert "pw-s3cret" not in text
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://carol:pw-s3cret@127.0.0.1:9",
+        "http://carol:pw-s3cret@[bad",
+        "http://carol:pw-s3/cret@h:1",
+        "http://carol:pw-s3cret@",
+        "foo://carol:pw-s3cret@h:1",
+    ],
+)
+def test_no_address_of_a_proxy_is_shown(proxy, caplog):
+    """Also where it is not an address, which is what the error is about then."""
+    caplog.set_level(logging.DEBUG)
+    client = EngineClient("http://engine.example.org", Transport(network=Network(proxy=proxy)))
+    with pytest.raises(Unreachable) as error:
+        client.engine_version()
+    assert "GET /v1/engine_version" in caplog.text
+    of_ours = error.value.with_traceback(error.tb.tb_next)  # this test has it in a variable
+    for text in (str(error.value), variables(of_ours), caplog.text):
+        assert "pw-s3" not in text
+        assert "cret@" not in text
+
+
+@pytest.mark.parametrize("answer", [Answer(200), Answer(403, b"Invalid"), NEGATIVE_CHUNK])
+def test_the_log_has_no_password_of_a_login(locked, caplog, answer):
+    locked.answers["POST /accounts/ajax_login/"] = [answer]
+    caplog.set_level(logging.DEBUG)
+    client = EngineClient(locked.url, credentials=Credentials("alice", "pw-s3cret"))
+    with pytest.raises(EngineError):
+        client.calculation(1)
+    assert "POST /accounts/ajax_login/: " in caplog.text
+    assert "pw-s3cret" not in caplog.text
+    assert "pw-s3cret" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+def test_an_answer_in_another_form_keeps_its_cause(fake):
+    """Algorithms log it: where the answer is read, and what is missing."""
+    fake.answers["GET /v1/calc/1/results"] = [json_answer([{"id": 1}])]
+    with pytest.raises(NotAnEngine) as error:
+        EngineClient(fake.url).outputs(1)
+    assert repr(error.value.__cause__) == "KeyError('type')"
+    assert error.value.__cause__.__traceback__ is not None
 
 
 def test_log_records_read_like_the_engine_s_own():

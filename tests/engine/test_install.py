@@ -54,6 +54,7 @@ def test_a_folder_of_nobody(install):
     assert install("~nosuchuser/engine") == (1, "Could not determine home directory.")
 
 
+@pytest.mark.slow
 def test_what_could_not_be_installed_leaves_nothing(install, tmp_path):
     folder = tmp_path / "engine"
     folder.mkdir()

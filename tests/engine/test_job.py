@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import ini as ini_module
-from oq_processing.engine import job as job_module
 from oq_processing.engine.errors import Cancelled, InvalidJob
-from oq_processing.engine.job import ZipMember, parse_parameters, prepare, write_archive
+from oq_processing.engine.job import archive as archive_module
+from oq_processing.engine.job import ini as ini_module
+from oq_processing.engine.job import package as job_module
+from oq_processing.engine.job.origins import ZipMember
+from oq_processing.engine.job.package import parse_parameters, prepare, write_archive
 
 SMLT = """<?xml version="1.0" encoding="utf-8"?>
 <nrml xmlns="http://openquake.org/xmlns/nrml/0.5">
@@ -1030,7 +1032,7 @@ def test_a_good_zip_is_sent_as_it_is(tmp_path):
     assert package.archive == job
     assert package.ini == "in/job.ini"
     assert names(package) == ["in/job.ini", "a.csv"]
-    assert package.members[1].source == ZipMember(job, "a.csv")
+    assert package.members[1].origin == ZipMember(job, "a.csv")
     assert package.members[1].size == 1
     target = tmp_path / "copy.zip"
     calls = []
@@ -1310,7 +1312,7 @@ def test_a_file_that_vanished_is_named(folder, tmp_path):
 
 
 def test_large_members_get_zip64_headers(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(job_module, "_LARGE", 1)
+    monkeypatch.setattr(archive_module, "_LARGE", 1)
     make_ini(folder)
     write_archive(only(folder / "job.ini"), tmp_path / "out.zip")
     head = (tmp_path / "out.zip").read_bytes()[:30]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oq_processing.engine.errors import InvalidJob
-from oq_processing.engine.job import prepare, write_archive
+from oq_processing.engine.job.package import prepare, write_archive
 
 ORACLE = Path(__file__).with_name("job_oracle.py")
 
@@ -119,10 +119,10 @@ def _unzipped(package, folder):
     found = set()
     for member in package.members:
         if member.name.endswith(".zip"):
-            with zipfile.ZipFile(member.source) as archive:
-                beside = member.source.parent
+            with zipfile.ZipFile(member.origin) as archive:
+                beside = member.origin.parent
                 found |= {beside / name for name in archive.namelist()}
-                found.add(member.source.with_suffix(".xml"))
+                found.add(member.origin.with_suffix(".xml"))
     return {path.relative_to(folder).as_posix() for path in found}
 
 
@@ -140,7 +140,7 @@ def test_we_send_what_the_engine_reads(trees, packages, answers, record_property
         compared.append(ini)
         assert not isinstance(package, InvalidJob), f"{ini}: {package}"
         theirs = {Path(name).relative_to(trees / "theirs").as_posix() for name in answer} - {ini}
-        sources = [member.source for member in package.members if member.name != package.ini]
+        sources = [member.origin for member in package.members if member.name != package.ini]
         ours = {source.relative_to(trees / "ours").as_posix() for source in sources}
         missing = theirs - ours - _unzipped(package, trees / "ours")
         assert not missing, f"{ini}: the engine reads {sorted(missing)}, which we do not send"

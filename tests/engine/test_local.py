@@ -13,7 +13,7 @@ import pytest
 from fake_engine import FakeEngine
 from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program, wait_until
 
-from oq_processing.engine import local
+from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import Cancelled, LocalEngineError, Unreachable
 from oq_processing.engine.wait import Wait
@@ -32,7 +32,7 @@ def script(tmp_path):
 def test_a_second_engine_is_on_its_own(server, client, area_source, tmp_path):
     executable = Path(__file__).parents[2] / ".engine" / "bin" / "oq"
     folder = tmp_path / "é second"
-    with local.running(executable, folder) as second:
+    with launch.running(executable, folder) as second:
         assert second.version == "3.26.2"
         assert second.url.startswith("http://127.0.0.1:")
         assert second.url != server.url
@@ -56,40 +56,40 @@ def test_a_second_engine_is_on_its_own(server, client, area_source, tmp_path):
         there.engine_version()
     assert client.engine_version() == "3.26.2"
     assert client.calculation(area_source).status == "complete"
-    local.stop(second)  # nothing happens
+    launch.stop(second)  # nothing happens
 
 
 def test_the_engine_is_found(tmp_path, monkeypatch, script):
     path = script("")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
-    assert local.find_executable() == path
-    assert local.find_executable(path) == path
+    assert installation.find_executable() == path
+    assert installation.find_executable(path) == path
     other = tmp_path / "other" / "oq"
     other.parent.mkdir()
     shutil.copy(path, other)
     monkeypatch.setenv("OPENQUAKE_OQ", str(other))
-    assert local.find_executable() == other
-    assert local.find_executable(str(path)) == path, "what is given wins"
+    assert installation.find_executable() == other
+    assert installation.find_executable(str(path)) == path, "what is given wins"
 
 
 def test_no_engine_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("OPENQUAKE_OQ", raising=False)
-    monkeypatch.setattr(local, "usual_places", lambda: [tmp_path / "nothing" / "oq"])
+    monkeypatch.setattr(installation, "usual_places", lambda: [tmp_path / "nothing" / "oq"])
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable()
+        installation.find_executable()
     assert str(error.value) == (
         "No OpenQuake engine is installed here: there is no command “oq” on the PATH, "
         "nor at the usual places."
     )
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable("/nowhere/oq")
+        installation.find_executable("/nowhere/oq")
     assert str(error.value) == "No OpenQuake engine: /nowhere/oq is no program."
     (tmp_path / "plain").write_text("no program")
     monkeypatch.setenv("OPENQUAKE_OQ", str(tmp_path / "plain"))
     with pytest.raises(LocalEngineError) as error:
-        local.find_executable()
+        installation.find_executable()
     assert str(error.value) == (
         "No OpenQuake engine: the environment variable OPENQUAKE_OQ names "
         f"{tmp_path / 'plain'} is no program."
@@ -97,7 +97,7 @@ def test_no_engine_is_found(tmp_path, monkeypatch):
 
 
 def test_ports():
-    ports = {local.free_port() for _ in range(50)}
+    ports = {launch.free_port() for _ in range(50)}
     assert not ports & set(range(1905, 1931))
     with socket.create_server(("127.0.0.1", ports.pop())):
         pass
@@ -105,20 +105,20 @@ def test_ports():
 
 def test_a_program_that_cannot_be_started(tmp_path):
     with pytest.raises(LocalEngineError) as error:
-        local.start(tmp_path / "oq", tmp_path / "folder")
+        launch.start(tmp_path / "oq", tmp_path / "folder")
     assert str(error.value) == (f"{tmp_path / 'oq'} cannot be started: No such file or directory.")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, script):
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalEngineError, match=r"cannot be written: Not a directory\.$"):
-        local.start(script(""), tmp_path / "file" / "folder")
+        launch.start(script(""), tmp_path / "file" / "folder")
 
 
 def test_an_engine_that_ends_at_once(tmp_path, script):
     oq = script("import sys\nprint('one\\ntwo\\n\\nthree\\nno license for this')\nsys.exit(7)")
     with pytest.raises(LocalEngineError) as error:
-        local.start(oq, tmp_path / "folder")
+        launch.start(oq, tmp_path / "folder")
     assert str(error.value) == (
         "The engine ended at once (exit code 7): two / three / no license for this"
     )
@@ -127,7 +127,7 @@ def test_an_engine_that_ends_at_once(tmp_path, script):
 
 def test_an_engine_that_ends_without_a_word(tmp_path, script):
     with pytest.raises(LocalEngineError) as error:
-        local.start(script(""), tmp_path / "folder")
+        launch.start(script(""), tmp_path / "folder")
     assert str(error.value) == "The engine ended at once (exit code 0): it printed nothing"
 
 
@@ -143,9 +143,9 @@ FAMILY = (
 
 
 def test_an_engine_that_never_answers(tmp_path, script, monkeypatch):
-    monkeypatch.setattr(local, "START_WITHIN", 1.0)
+    monkeypatch.setattr(launch, "START_WITHIN", 1.0)
     with pytest.raises(LocalEngineError) as error:
-        local.start(script(FAMILY), tmp_path / "folder", port=(port := local.free_port()))
+        launch.start(script(FAMILY), tmp_path / "folder", port=(port := launch.free_port()))
     text = str(error.value)
     assert text.startswith("The engine does not answer within 1 s: ")
     assert f"Starting webui start 127.0.0.1:{port} --skip-browser" in text
@@ -153,7 +153,7 @@ def test_an_engine_that_never_answers(tmp_path, script, monkeypatch):
 
 
 def test_an_engine_that_takes_the_request_and_never_answers(tmp_path, script, monkeypatch):
-    monkeypatch.setattr(local, "START_WITHIN", 1.5)
+    monkeypatch.setattr(launch, "START_WITHIN", 1.5)
     oq = script(
         "import socket, sys, time\n"
         "host, port = sys.argv[3].split(':')\n"
@@ -162,7 +162,7 @@ def test_an_engine_that_takes_the_request_and_never_answers(tmp_path, script, mo
     )
     begin = time.monotonic()
     with pytest.raises(LocalEngineError, match="does not answer within 2 s: it printed nothing"):
-        local.start(oq, tmp_path / "folder")
+        launch.start(oq, tmp_path / "folder")
     assert time.monotonic() - begin < 5
     assert processes_of(tmp_path / "folder") == []
 
@@ -178,7 +178,7 @@ def test_cancel_while_it_starts(tmp_path, script):
 
     begin = time.monotonic()
     with pytest.raises(Cancelled, match=r"^Cancelled by the user\.$"):
-        local.start(script(FAMILY), folder, wait=Wait(wish.is_set, idle))
+        launch.start(script(FAMILY), folder, wait=Wait(wish.is_set, idle))
     assert time.monotonic() - begin < 5
     assert processes_of(folder) == []
 
@@ -186,7 +186,7 @@ def test_cancel_while_it_starts(tmp_path, script):
 def test_a_port_in_use_is_not_taken_for_the_engine(tmp_path, script):
     with FakeEngine() as other:
         with pytest.raises(LocalEngineError) as error:
-            local.start(script(FAMILY), tmp_path / "folder", port=other.port)
+            launch.start(script(FAMILY), tmp_path / "folder", port=other.port)
         assert other.requests == []
     assert str(error.value) == (f"Port {other.port} is used by another program; give another one.")
     assert processes_of(tmp_path / "folder") == []
@@ -203,7 +203,7 @@ def test_the_environment_of_the_engine(tmp_path, script, monkeypatch):
         "import json, os\nprint(json.dumps([dict(os.environ), os.getcwd(), os.getpgrp()]))\n"
     )
     with pytest.raises(LocalEngineError):
-        local.start(oq, folder)
+        launch.start(oq, folder)
     environment, cwd, group = json.loads((folder / "server.log").read_text())
     assert {k: v for k, v in environment.items() if k.startswith("OQ_")} == {
         "OQ_CONFIG_FILE": str(folder / "openquake.cfg"),
@@ -223,8 +223,8 @@ def test_a_user_without_a_home(monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     assert local.recorded() is None
-    assert Path("/opt/openquake/bin/oq") in local.usual_places()
-    for function in (local.user_folder, local.stop_own, lambda: local.start_own(Path("oq"))):
+    assert Path("/opt/openquake/bin/oq") in installation.usual_places()
+    for function in (installation.user_folder, local.stop_own, lambda: local.start_own(Path("oq"))):
         with pytest.raises(LocalEngineError, match=r"^No home folder is known .* set the .* HOME"):
             function()
 
@@ -232,8 +232,8 @@ def test_a_user_without_a_home(monkeypatch):
 def test_a_user_without_a_home_who_says_where(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
-    assert local.user_folder() == tmp_path / "openquake-qgis"
-    assert local.usual_places()[0] == tmp_path / "openquake-qgis" / "venv" / "bin" / "oq"
+    assert installation.user_folder() == tmp_path / "openquake-qgis"
+    assert installation.usual_places()[0] == tmp_path / "openquake-qgis" / "venv" / "bin" / "oq"
 
 
 def test_a_process_that_has_no_number(tmp_path):
@@ -244,7 +244,7 @@ def test_a_process_that_has_no_number(tmp_path):
 
 def test_a_folder_that_no_configuration_can_name(tmp_path, script):
     with pytest.raises(LocalEngineError, match=r"a line break in its name: '.*/a\\nb'\.$"):
-        local.start(script(""), tmp_path / "a\nb")
+        launch.start(script(""), tmp_path / "a\nb")
     assert not (tmp_path / "a\nb").exists()
 
 
@@ -317,7 +317,7 @@ def test_a_starter_that_is_killed_before_it_has_recorded_leaves_nothing(own, scr
 def test_one_that_is_not_adopted_is_ended(own, script, monkeypatch, way):
     oq = script(SLOW_ENGINE)
     killed_starter(oq, own)
-    monkeypatch.setattr(local, "START_WITHIN", 0.5)
+    monkeypatch.setattr(launch, "START_WITHIN", 0.5)
     wait = Wait(lambda: way == "cancelled" and len(begun(own)) == 1)
     with pytest.raises(Cancelled if way == "cancelled" else LocalEngineError):
         local.start_own(oq, wait=wait, folder=own)

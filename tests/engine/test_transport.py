@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import logging
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -14,11 +16,15 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3.connection
-from fake_engine import Answer, FakeEngine, html_answer
+from fake_engine import NEGATIVE_CHUNK, Answer, FakeEngine, html_answer
 from helpers import wait_until
 
+from oq_processing.engine.address import is_loopback
 from oq_processing.engine.errors import Cancelled, EngineError, ServerFault, Unreachable
-from oq_processing.engine.transport import Body, Network, Transport, Upload, is_loopback
+from oq_processing.engine.http.exchange import Answer as Answered
+from oq_processing.engine.http.exchange import Request
+from oq_processing.engine.http.multipart import Upload
+from oq_processing.engine.http.transport import Network, Transport
 from oq_processing.engine.wait import Wait
 
 LIMIT = 1024 * 1024
@@ -33,7 +39,7 @@ def fake():
 
 def get(fake, path="/v1/engine_version", transport=None, **how):
     how = {"timeout": 10, "limit": LIMIT, **how}
-    return (transport or Transport()).fetch("GET", fake.url + path, **how)
+    return (transport or Transport()).fetch(Request("GET", fake.url + path, **how))
 
 
 def answer_with(fake, *answers):
@@ -105,8 +111,8 @@ def test_errors_go_to_no_file(fake, tmp_path):
     ],
 )
 def test_the_name_a_server_gives(header, name):
-    assert Body(200, {"Content-Disposition": header}).filename == name
-    assert Body(200).filename == ""
+    assert Answered(200, {"Content-Disposition": header}).filename == name
+    assert Answered(200).filename == ""
 
 
 @pytest.mark.parametrize(
@@ -127,13 +133,13 @@ def test_the_name_a_server_gives(header, name):
     ],
 )
 def test_the_reason_an_engine_gives(content, kind, reason):
-    assert Body(500, {"Content-Type": kind}, content).error() == reason
+    assert Answered(500, {"Content-Type": kind}, content).error() == reason
 
 
 def test_titles_of_pages():
-    assert Body(200, content=b"<TITLE>\n It\n works </TITLE>").title() == "It works"
-    assert Body(200, content=b"<title>" + b"x" * 500 + b"</title>").title() == "x" * 200
-    assert Body(200, content=b"no page").title() == ""
+    assert Answered(200, content=b"<TITLE>\n It\n works </TITLE>").title() == "It works"
+    assert Answered(200, content=b"<title>" + b"x" * 500 + b"</title>").title() == "x" * 200
+    assert Answered(200, content=b"no page").title() == ""
 
 
 # --- downloads
@@ -213,6 +219,7 @@ def test_compressed_on_the_way(fake, tmp_path):
 # --- servers that mean harm
 
 
+@pytest.mark.slow
 def test_a_small_answer_that_becomes_huge(fake):
     """A third of a megabyte that would become 300 is not unpacked beyond the limit."""
     bomb = gzip.compress(bytes(300 * 2**20))
@@ -279,7 +286,7 @@ def test_lines_that_never_end(begin, again, words):
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Unreachable) as error:
-            Transport().fetch("GET", url, timeout=5, limit=LIMIT)
+            Transport().fetch(Request("GET", url, 5, LIMIT))
         thread.join(10)
     assert str(error.value) == f"The connection to {url} broke ({words})."
     assert sum(sent) < 20 * 2**20, "it was read on"
@@ -315,7 +322,7 @@ def test_the_form_of_an_upload(fake, tmp_path):
     (tmp_path / "secret name.zip").write_bytes(b"PK-content")
     upload = Upload(tmp_path / "secret name.zip", {"job_ini": "jöb.ini", "hazard_job_id": "7"})
     answer_with(fake, Answer())
-    Transport().fetch("POST", fake.url, data=upload, headers=upload.headers, timeout=9, limit=LIMIT)
+    Transport().fetch(Request("POST", fake.url, 9, LIMIT, form=upload))
     [request] = fake.requests
     assert request.size == len(upload) == upload.sent
     assert request.fields == {"job_ini": "jöb.ini", "hazard_job_id": "7"}
@@ -328,7 +335,7 @@ def test_the_form_of_an_upload(fake, tmp_path):
 def test_a_form_without_archive(fake):
     upload = Upload(None, {"job_ini": "/srv/job.ini"})
     answer_with(fake, Answer())
-    Transport().fetch("POST", fake.url, data=upload, headers=upload.headers, timeout=9, limit=LIMIT)
+    Transport().fetch(Request("POST", fake.url, 9, LIMIT, form=upload))
     assert fake.requests[0].fields == {"job_ini": "/srv/job.ini"}
 
 
@@ -342,13 +349,14 @@ def test_a_large_upload_is_streamed(fake, tmp_path):
     try:
         # the server drops what it reads beyond 1 MB, in blocks of 1 MB
         Transport().fetch(
-            "POST",
-            fake.url,
-            data=upload,
-            headers=upload.headers,
-            timeout=30,
-            limit=LIMIT,
-            progress=lambda done, total: told.append((done, total)),
+            Request(
+                "POST",
+                fake.url,
+                30,
+                LIMIT,
+                form=upload,
+                progress=lambda done, total: told.append((done, total)),
+            )
         )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -367,7 +375,7 @@ def test_a_large_upload_is_streamed(fake, tmp_path):
 def test_nobody_there():
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unreachable) as error:
-        Transport().fetch("GET", url, timeout=5, limit=LIMIT)
+        Transport().fetch(Request("GET", url, 5, LIMIT))
     assert str(error.value) == (
         f"No server answers at {url} (connection refused); "
         "start an OpenQuake engine there or give another address as SERVER."
@@ -376,7 +384,7 @@ def test_nobody_there():
 
 def test_no_such_computer():
     with pytest.raises(Unreachable) as error:
-        Transport().fetch("GET", "http://no-such-host.invalid/x", timeout=5, limit=LIMIT)
+        Transport().fetch(Request("GET", "http://no-such-host.invalid/x", 5, LIMIT))
     assert str(error.value) == (
         "There is no computer named no-such-host.invalid; check the address."
     )
@@ -416,13 +424,13 @@ def test_something_that_speaks_no_http():
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Unreachable, match=rf"^The connection to {url} broke \(.*SSH-2\.0"):
-            Transport().fetch("GET", url, timeout=5, limit=LIMIT)
+            Transport().fetch(Request("GET", url, 5, LIMIT))
         thread.join(5)
 
 
 def test_https_where_only_http_is_spoken(fake):
     with pytest.raises(Unreachable) as error:
-        Transport().fetch("GET", f"https://127.0.0.1:{fake.port}/", timeout=5, limit=LIMIT)
+        Transport().fetch(Request("GET", f"https://127.0.0.1:{fake.port}/", 5, LIMIT))
     assert str(error.value) == (
         f"https://127.0.0.1:{fake.port} does not speak TLS; "
         "its address probably begins with http://."
@@ -457,7 +465,7 @@ def tls(fake, certificate):
 
 def test_a_certificate_that_nobody_trusts(tls, fake):
     with pytest.raises(Unreachable) as error:
-        Transport().fetch("GET", tls, timeout=5, limit=LIMIT)
+        Transport().fetch(Request("GET", tls, 5, LIMIT))
     assert str(error.value).startswith(f"The certificate of {tls} is not trusted (")
     assert "self-signed certificate" in str(error.value)
     assert str(error.value).endswith(
@@ -471,11 +479,11 @@ def test_cancel_on_a_connection_kept_from_an_earlier_request(tls, fake, certific
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())  # beside it ours is trusted
     answer_with(fake, Answer(), Answer(until=threading.Event()))
     transport = Transport(network=Network((certificate / "cert.pem").read_text()))
-    transport.fetch("GET", tls, timeout=5, limit=LIMIT)
+    transport.fetch(Request("GET", tls, 5, LIMIT))
     transport.wait = Wait(fake.asked.is_set)
     begin = time.monotonic()
     with pytest.raises(Cancelled):
-        transport.fetch("GET", tls, timeout=30, limit=LIMIT)
+        transport.fetch(Request("GET", tls, 30, LIMIT))
     assert time.monotonic() - begin < 1
     assert fake.connections == 1, "the second request was meant to use the first one's connection"
     assert fake.hung_up.wait(5)
@@ -517,12 +525,7 @@ def test_cancel_in_an_upload(fake, tmp_path):
     begin = time.monotonic()
     with pytest.raises(Cancelled):
         Transport(Wait(fake.asked.is_set)).fetch(
-            "POST",
-            fake.url + "/v1/calc/run",
-            data=upload,
-            headers=upload.headers,
-            timeout=30,
-            limit=LIMIT,
+            Request("POST", fake.url + "/v1/calc/run", 30, LIMIT, form=upload)
         )
     assert time.monotonic() - begin < 1
     stuck.set()
@@ -543,7 +546,7 @@ def test_cancel_while_connecting_sends_nothing_later(fake, monkeypatch):
     monkeypatch.setattr("oq_processing.engine.wait.SETTLE", 0.05)
     transport = Transport(Wait(connecting.is_set))
     with pytest.raises(Cancelled):
-        transport.fetch("POST", fake.url + "/v1/calc/run", data={}, timeout=9, limit=LIMIT)
+        transport.fetch(Request("POST", fake.url + "/v1/calc/run", 9, LIMIT))
     helpers = [t for t in threading.enumerate() if t.name == "openquake-http"]
     go_on.set()
     for thread in helpers:
@@ -567,6 +570,14 @@ def test_a_request_after_a_cancelled_one_can_be_cancelled_too(fake, monkeypatch)
         assert fake.hung_up.wait(5)
 
 
+def test_cancel_behind_a_proxy(fake):
+    answer_with(fake, Answer(until=threading.Event()))
+    transport = Transport(Wait(fake.asked.is_set), Network(proxy=fake.url))
+    with pytest.raises(Cancelled):
+        transport.fetch(Request("GET", "http://engine.invalid/x", 30, LIMIT))
+    assert fake.hung_up.wait(5)
+
+
 def test_close_breaks_off_what_is_under_way(fake):
     answer_with(fake, Answer(until=threading.Event()))
     transport = Transport()
@@ -574,6 +585,59 @@ def test_close_breaks_off_what_is_under_way(fake):
     with pytest.raises(Unreachable, match="broke"):
         get(fake, transport=transport)
     assert fake.hung_up.wait(5)
+
+
+# --- what the log gets
+
+
+@pytest.fixture
+def logged(caplog):
+    """Return what has been logged, level and text of each; no record has more than its text."""
+    caplog.set_level(logging.DEBUG, "oq_processing.engine")
+
+    def read():
+        records = [r for r in caplog.records if r.name.startswith("oq_processing.")]
+        assert {(r.exc_info, r.stack_info) for r in records} <= {(None, None)}
+        return [(r.levelname, r.getMessage()) for r in records]
+
+    return read
+
+
+def test_every_request_is_logged(fake, logged, tmp_path):
+    answer_with(
+        fake,
+        Answer(body=b"x" * 1234),
+        Answer(403, b"no"),
+        Answer(0, drop="end"),
+        Answer(until=threading.Event()),
+    )
+    get(fake, "/v1/calc/1/extract/hazard", query={"kind": "a b"}, target=tmp_path / "a")
+    get(fake, "/v1/calc/1/status")
+    with pytest.raises(Unreachable):
+        get(fake)
+    with pytest.raises(Cancelled):
+        get(fake, transport=Transport(Wait(fake.asked.is_set)))
+    assert {level for level, _ in logged()} == {"DEBUG"}
+    patterns = [
+        r"GET /v1/calc/1/extract/hazard\?kind=a\+b: 200, 1,234 bytes, \d+ ms",
+        r"GET /v1/calc/1/status: 403, 2 bytes, \d+ ms",
+        rf"GET /v1/engine_version: The connection to {fake.url} broke \(.+\)\., \d+ ms",
+        r"GET /v1/engine_version: cancelled, \d+ ms",
+    ]
+    for (_, text), pattern in zip(logged(), patterns, strict=True):
+        assert re.fullmatch(pattern, text)
+
+
+def test_what_nobody_expects_is_logged_with_its_traceback(fake, logged):
+    fake.answers["*"] = [NEGATIVE_CHUNK]
+    with pytest.raises(Unreachable):
+        get(fake)
+    [(_, request), (level, text)] = logged()
+    assert request.startswith("GET /v1/engine_version: The connection to ")
+    assert level == "WARNING"
+    assert text.startswith("GET /v1/engine_version\nTraceback (most recent call last):\n")
+    assert "exchange.read(response)" in text
+    assert text.rstrip().splitlines()[-1].startswith("ValueError: ")
 
 
 # --- nothing goes where it should not
@@ -606,7 +670,7 @@ def test_no_proxy_stands_before_this_computer(fake, monkeypatch):
         assert get(fake).content == b"3.26.2"
         assert proxy.requests == []
         proxy.answers["*"] = [Answer(407)]
-        body = Transport().fetch("GET", "http://engine.invalid/x", timeout=5, limit=LIMIT)
+        body = Transport().fetch(Request("GET", "http://engine.invalid/x", 5, LIMIT))
         assert body.status == 407
         assert len(proxy.requests) == 1
 
@@ -614,7 +678,7 @@ def test_no_proxy_stands_before_this_computer(fake, monkeypatch):
 def test_a_proxy_that_is_not_there(monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unreachable) as error:
-        Transport().fetch("GET", "http://engine.invalid/x", timeout=5, limit=LIMIT)
+        Transport().fetch(Request("GET", "http://engine.invalid/x", 5, LIMIT))
     assert str(error.value) == (
         "The proxy between here and http://engine.invalid does not answer; "
         "check the proxy settings."
@@ -625,13 +689,6 @@ def test_what_is_this_computer():
     yes = ["http://localhost:8800", "http://127.0.0.1/x", "https://[::1]:8800", "http://127.1.2.3"]
     no = ["http://127.evil.org", "http://localhost.evil.org", "http://10.0.0.1", "http://[::2]", ""]
     assert [u for u in yes + no if is_loopback(u)] == yes
-
-
-def test_requests_are_counted(fake):
-    transport = Transport()
-    for _ in range(3):
-        get(fake, transport=transport)
-    assert transport.requests_made == len(fake.requests) == 3
 
 
 def test_no_connection_is_kept(fake):
@@ -646,4 +703,4 @@ def test_no_connection_is_kept(fake):
     get(fake, transport=transport)
     wait_until(lambda: fake.open_connections == 0, 5)
     wait_until(lambda: not ours(), 5)
-    assert transport.requests_made == 1
+    assert len(fake.requests) == 1

@@ -16,24 +16,20 @@ from fake_engine import (
 
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import Calculation
-from oq_processing.engine.client import LOG_PAGE, Credentials, EngineClient
+from oq_processing.engine.client import LOG_PAGE, EngineClient
 from oq_processing.engine.errors import (
+    AbortNotConfirmed,
     CalculationFailed,
     Cancelled,
+    ContactLost,
     NotAnEngine,
     NotFound,
     SubmissionRefused,
-    Unreachable,
 )
-from oq_processing.engine.transport import Transport
+from oq_processing.engine.http.transport import Transport
+from oq_processing.engine.server import Credentials
 from oq_processing.engine.wait import Wait
-from oq_processing.engine.watch import (
-    abort,
-    check_succeeded,
-    failure_reason,
-    follow,
-    refusal,
-)
+from oq_processing.engine.watch import abort, check_succeeded, failure_reason, follow, refusal
 
 STATUS = "GET /v1/calc/1/status"
 
@@ -218,7 +214,7 @@ def test_a_server_that_is_away_for_good(fake, faked, clock):
     fake.stop()
     begin = clock.now
     assert "Trying again for 30 s." in next(updates).note
-    with pytest.raises(Unreachable) as error:
+    with pytest.raises(ContactLost) as error:
         list(updates)
     assert 30 < clock.now - begin < 30 + 2 * watch.STATUS_AT_MOST
     text = str(error.value)
@@ -528,7 +524,7 @@ def test_a_queued_one_that_does_not_start_is_aborted_when_its_turn_has_passed(
 def test_a_queued_one_whose_turn_does_not_come_may_still_start(fake, faked, queued, clock):
     fake.calculations[0] = FakeCalculation(0, "executing")
     begin = clock.now
-    with pytest.raises(Unreachable) as error:
+    with pytest.raises(AbortNotConfirmed) as error:
         abort(faked, 2)
     assert str(error.value) == f"{WAITING} when calculations 0, 1 end; run Abort Calculation again."
     assert 120 < clock.now - begin <= 121
@@ -553,7 +549,7 @@ def test_one_that_starts_between_two_looks_is_aborted_again(fake, faked, queued)
 def test_one_that_has_a_log_has_started_and_is_not_called_aborted(fake, faked, queued):
     fake.calculations[1].status = "complete"
     queued.write("it began before it heeded the signal")
-    with pytest.raises(Unreachable, match="may still start; run Abort Calculation again"):
+    with pytest.raises(AbortNotConfirmed, match="may still start; run Abort Calculation again"):
         abort(faked, 2)
 
 
@@ -561,7 +557,7 @@ def test_where_others_are_not_listed_it_is_not_known_whether_their_turn_has_pass
     with FakeEngine(users={"alice": "pw"}) as fake:
         fake.calculations[2] = FakeCalculation(2, "submitted", aborting=marked)
         client = EngineClient(fake.url, Transport(clock), Credentials("alice", "pw"))
-        with pytest.raises(Unreachable, match="may still start; run Abort Calculation again"):
+        with pytest.raises(AbortNotConfirmed, match="may still start; run Abort Calculation again"):
             abort(client, 2)
 
 
@@ -692,7 +688,7 @@ def test_an_abort_that_is_never_confirmed(fake, faked, clock, monkeypatch, statu
     fake.calculations[1].status = status
     fake.calculations[1].aborting = lambda calculation: reason
     begin = clock.now
-    with pytest.raises(Unreachable) as error:
+    with pytest.raises(AbortNotConfirmed) as error:
         abort(faked, 1)
     assert str(error.value).startswith("Calculation 1 goes on: within 7 s the engine ")
     assert str(error.value).endswith(words)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.source import Source
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.source import Source
 
 STATES = ("slight", "moderate", "extreme", "complete")
 

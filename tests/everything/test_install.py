@@ -10,7 +10,7 @@ import pytest
 from steering import call
 
 import oq_processing
-from oq_processing.engine import local
+from oq_processing.engine import installation
 from oq_processing.engine.client import EngineClient
 
 PLUGIN = Path(oq_processing.__file__).parent
@@ -38,7 +38,7 @@ def test_from_nothing_to_a_calculation(registry, home, demos):
     assert f"Installed: {oq};" in first.stdout
     again = subprocess.run(command, capture_output=True, text=True, check=True, cwd=home)
     assert again.stdout == f"The engine is there: {oq}\n"
-    assert local.find_executable() == oq
+    assert installation.find_executable() == oq
     started = call("openquake:startlocalengine").results
     try:
         assert started["VERSION"] == EngineClient(started["SERVER"]).engine_version() == "3.26.2"

@@ -13,13 +13,14 @@ import pytest
 from qgis.core import QgsApplication, QgsProcessingException
 from steering import Recorder, When, call, failing, store_login
 
-from oq_processing.engine import local
-from oq_processing.engine.client import Credentials, EngineClient
+from oq_processing.engine import launch
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import NotAllowed, NotFound
+from oq_processing.engine.server import Credentials
+from oq_processing.outputs.assets.assets import read_assets
 from oq_processing.outputs.catalogue import find_output
-from oq_processing.outputs.exposure import read_assets
-from oq_processing.outputs.losses import _number_of_events
-from oq_processing.outputs.source import Source
+from oq_processing.outputs.core.source import Source
+from oq_processing.outputs.readers.damage import _number_of_events
 
 # made by script/setup_everything
 ENGINE = Path(__file__).parents[2] / ".engines" / "restricted"
@@ -53,7 +54,7 @@ class Host:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._settings: dict[str, str] | None = None
-        self._engine: local.LocalEngine | None = None
+        self._engine: launch.LocalEngine | None = None
 
     def __call__(self, mode: str, prefix: str = "") -> str:
         """Return the address of the server in that mode."""
@@ -71,15 +72,15 @@ class Host:
             self._settings = settings
         return self._engine.url + prefix
 
-    def _start(self, prefix: str) -> local.LocalEngine:
+    def _start(self, prefix: str) -> launch.LocalEngine:
         # one that wants a login, or is elsewhere, answers as the start does not expect
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(local.EngineClient, "engine_version", _answers(prefix))
-            return local.start(ENGINE / "bin" / "oq", self.folder)
+            patched.setattr(launch.EngineClient, "engine_version", _answers(prefix))
+            return launch.start(ENGINE / "bin" / "oq", self.folder)
 
     def stop(self) -> None:
         if self._engine is not None:
-            local.stop(self._engine)
+            launch.stop(self._engine)
             self._engine = None
 
     def manage(self, *words: str) -> None:
@@ -357,8 +358,8 @@ def test_what_a_simple_user_does_not_get(as_user, restricted, risk, tmp_path):
     with pytest.raises(NotAllowed) as error:
         read_assets(hers)
     assert str(error.value) == (
-        f"Calculation {risk} does not tell its assets to this user; Average Asset Losses "
-        "Statistics cannot be located. The server's administrator can raise the user's level."
+        f"You are not allowed to read the assets of calculation {risk}; Average Asset Losses "
+        "Statistics cannot be located. The server's administrator can raise your level."
     )
     # she may not ask for their number, but counts them
     assert _number_of_events(hers) == _number_of_events(his) == 72

@@ -16,7 +16,7 @@ from fake_engine import Answer, FakeEngine
 from helpers import wait_until
 from steering import Recorder, call, failing
 
-from oq_processing.engine import local
+from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError
 
@@ -89,15 +89,15 @@ def engine(request, tmp_path_factory) -> Iterator[Older]:
     programs = ENGINES / version / "bin"
     folder = tmp_path_factory.mktemp(version)
     if version not in WITH_DBSERVER:
-        with local.running(programs / "oq", folder) as started:
+        with launch.running(programs / "oq", folder) as started:
             yield Older(started.version, started.url)
         return
     for name in ("tmp", "data"):
         (folder / name).mkdir()
-    text = _CONFIGURATION.format(folder=folder, port=local.free_port())
+    text = _CONFIGURATION.format(folder=folder, port=launch.free_port())
     (folder / "openquake.cfg").write_text(text)
     serve = "from openquake.server import dbserver; dbserver.run_server(None, 'INFO', True)"
-    port = local.free_port()
+    port = launch.free_port()
     url = f"http://127.0.0.1:{port}"
     processes = [_start([programs / "python", "-c", serve], folder)]
     try:

@@ -8,7 +8,7 @@ import time
 import pytest
 from steering import Recorder, When, failing
 
-from oq_processing.engine import local
+from oq_processing.engine import launch
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.watch import abort, follow
 
@@ -28,7 +28,7 @@ def test_a_cancelled_one_does_not_run_whatever_the_server_does_with_signals(
     longer = text.replace("area_source_discretization = 10.0", "area_source_discretization = 1")
     assert longer != text
     job.write_text(longer)  # minutes of work
-    with local.running(oq, tmp_path / "engine") as engine:
+    with launch.running(oq, tmp_path / "engine") as engine:
         client = EngineClient(engine.url)
         first = client.submit_on_server(str(job))
         for update in follow(client, first):

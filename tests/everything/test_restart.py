@@ -8,13 +8,13 @@ import threading
 
 from steering import Recorder, When, failing
 
-from oq_processing.engine import local
+from oq_processing.engine import launch
 
 
 def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
     """It calls what ran before failed, and gives no reason: we say what that means."""
     executable = demos.parent / "bin" / "oq"
-    engines = [local.start(executable, tmp_path / "engine")]
+    engines = [launch.start(executable, tmp_path / "engine")]
     port = int(engines[0].url.rpartition(":")[2])
     again = threading.Event()
 
@@ -22,7 +22,7 @@ def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
         # as a computer that loses its power: one that is told to stop aborts what runs
         os.killpg(engines[0].process.pid, signal.SIGKILL)
         engines[0].process.wait()
-        engines.append(local.start(executable, tmp_path / "engine", port))
+        engines.append(launch.start(executable, tmp_path / "engine", port))
         again.set()
 
     try:
@@ -50,4 +50,4 @@ def test_a_real_server_that_is_started_again(registry, tmp_path, demos):
         again.wait(60)
     finally:
         for engine in engines:
-            local.stop(engine)
+            launch.stop(engine)

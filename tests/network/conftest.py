@@ -15,7 +15,7 @@ import pytest
 from helpers import wait_until
 
 from oq_processing import connections
-from oq_processing.engine import local
+from oq_processing.engine import launch
 
 TOOLS = Path(__file__).parents[2] / ".tools"
 PREFIX = "/engines/one"
@@ -127,7 +127,7 @@ def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
 def nginx(server, tmp_path_factory) -> Iterator[Nginx]:
     folder = tmp_path_factory.mktemp("nginx")
     _certificates(folder)
-    plain, tls = local.free_port(), local.free_port()
+    plain, tls = launch.free_port(), launch.free_port()
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         configuration = _NGINX.format(
             folder=folder,
@@ -162,7 +162,7 @@ class Proxy:
 @pytest.fixture(scope="session")
 def proxy(tmp_path_factory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
-    made = Proxy(local.free_port(), "carol", "pwCarol1", folder / "proxy.log")
+    made = Proxy(launch.free_port(), "carol", "pwCarol1", folder / "proxy.log")
     (folder / "tinyproxy.conf").write_text(
         f"Port {made.port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nLogLevel Connect\n"
         f'LogFile "{made.log}"\nBasicAuth {made.user} {made.password}\n'

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import zipfile
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import COST_TYPES, read_export, table_rows, zipped
 
 from oq_processing.engine.calculation import Calculation, Output
-from oq_processing.engine.client import Download
 from oq_processing.engine.errors import NotFound
-from oq_processing.engine.transport import Transport
+from oq_processing.engine.http.transport import Transport
+from oq_processing.engine.server import Download
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.source import Source
+from oq_processing.outputs.core.source import Source
 
 
 class FakeClient:
-    """Answers with given bytes; extracts are found by (calculation, what, query)."""
+    """Answers with given bytes.
+
+    Exports are found by (output id, format), else they are ``exported``; extracts by (calculation,
+    what, query); outputs by calculation. ``asked`` are the keys of extracts, and types of outputs
+    with the format.
+    """
 
     url = "http://fake"
 
     def __init__(self) -> None:
         self.exported = b""
         self.name = "output-7-values_1.csv"
+        self.exports = {}
         self.extracts = {}
+        self.has = {}
         self.asked = []
         self.transport = Transport()
 
+    def outputs(self, calculation_id):
+        return self.has.get(calculation_id, [])
+
     def export(self, output, fmt, target, progress=None):
-        self.asked.append(fmt)
-        target.write_bytes(self.exported)
-        return Download(target, self.name, len(self.exported))
+        self.asked.append((output.type, fmt))
+        name, data = self.exports.get((output.id, fmt), (self.name, self.exported))
+        target.write_bytes(data)
+        return Download(target, name, len(data))
 
     def extract(self, calculation_id, what, target, query=None, progress=None):
         key = (calculation_id, what, *sorted((query or {}).items()))
@@ -55,18 +66,36 @@ class FakeClient:
 
 @pytest.fixture
 def fake_source(tmp_path):
-    """A function that makes a source which exports the given bytes."""
+    """A function that makes a source which exports the given bytes, or files by name.
 
-    def make(data: bytes = b"", filename: str = "output-7-values_1.csv", **output) -> Source:
+    ``parameters`` are those of the calculation, ``exposure`` the cost types of its exposure, or of
+    that of the calculation it is based on.
+    """
+
+    def make(
+        data: bytes | Mapping[str, str] = b"",
+        filename: str = "output-7-values_1.csv",
+        parameters: Mapping | None = None,
+        exposure: str | None = None,
+        **output,
+    ) -> Source:
         client = FakeClient()
+        if not isinstance(data, bytes):
+            filename, text = f"output-7-{next(iter(data))}", next(iter(data.values()))
+            data = zipped(data) if len(data) > 1 else text.encode()
         client.exported, client.name = data, filename
         about = {"type": "values", "name": "Values", "formats": ("csv",), **output}
-        return Source(
-            client,
-            Calculation(5, "a job", "classical", "complete"),
-            Output(id=7, **about),
-            tmp_path,
-        )
+        mode = "classical"
+        if parameters is not None:
+            mode = parameters["calculation_mode"]
+            client.extracts[5, "oqparam"] = {"json": np.array(json.dumps(parameters).encode())}
+        if exposure:
+            owner = (parameters or {}).get("hazard_calculation_id", 5)
+            client.has[owner] = [Output(9, "exposure", "Exposure", ("zip",))]
+            files = {"assetcol_1.csv": "id", "exposure_1.xml": exposure}
+            client.exports[9, "zip"] = ("exposure.zip", zipped(files))
+        calculation = Calculation(5, "a job", mode, "complete")
+        return Source(client, calculation, Output(id=7, **about), tmp_path)
 
     return make
 
@@ -111,14 +140,6 @@ def sites():
     return make
 
 
-def table_rows(table) -> list[tuple]:
-    """Return all rows of a table, NaN as None."""
-    found = []
-    for block in table.blocks():
-        found += zip(*(values.tolist() for values in block.values))
-    return [tuple(None if v != v else v for v in row) for row in found]
-
-
 @pytest.fixture
 def rows_of():
     return table_rows
@@ -129,21 +150,8 @@ def exported():
     """A function that reads an output's CSV export: member → (header, rows of text)."""
 
     def read(client, calculation_id: int, kind: str, folder: Path):
-        output = catalogue.find_output(client.outputs(calculation_id), kind, calculation_id)
-        target = folder / f"export-{calculation_id}-{kind}"
-        download = client.export(output, "csv", target)
-        if zipfile.is_zipfile(target):
-            with zipfile.ZipFile(target) as archive:
-                files = {name: archive.read(name) for name in archive.namelist()}
-        else:
-            files = {download.name.partition("-")[2].partition("-")[2]: target.read_bytes()}
-        found = {}
-        for name, data in files.items():
-            header, *rows = csv.reader(io.StringIO(data.decode()))
-            if header[0].startswith("#"):
-                header, *rows = rows
-            found[name.rpartition("_")[0]] = (header, rows)
-        return found
+        found = read_export(client, calculation_id, kind, folder)
+        return {re.sub(r"^output-\d+-", "", name): content for name, content in found.items()}
 
     return read
 
@@ -174,39 +182,19 @@ def assets_array(fields: dict, tags: dict) -> dict[str, np.ndarray]:
     return {"array": array, "json": np.array(json.dumps(about).encode())}
 
 
-COST_TYPES = (
-    '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'
-    '<costType name="contents" type="aggregated" unit="USD"/></costTypes>'
-)
-
-
 @pytest.fixture
 def asset_source(fake_source):
-    """A source of a calculation with assets, in the units of its exposure (None: not told)."""
+    """A source of a calculation with assets; ``exports`` are (name, bytes) by format."""
 
     def make(
         kind, fields, tags, parameters=None, exports=None, what="assets", exposure=COST_TYPES
     ) -> Source:
-        source = fake_source(type=kind, name="Risk", formats=("csv", "npz"))
-        client = source.client
         parameters = {"calculation_mode": "classical_risk", **(parameters or {})}
-        object.__setattr__(source.calculation, "mode", parameters["calculation_mode"])
-        client.extracts[5, "oqparam"] = {"json": np.array(json.dumps(parameters).encode())}
-        client.extracts[5, what] = assets_array(fields, tags)
-        of_exposure = Output(9, "exposure", "Exposure", ("zip",))
-        client.outputs = lambda number: [of_exposure] if exposure else []
-        zipped = io.BytesIO()
-        with zipfile.ZipFile(zipped, "w") as archive:
-            archive.writestr("assetcol_5.csv", "id")
-            archive.writestr("exposure_5.xml", exposure or "")
-
-        def export(output, fmt, target, progress=None):
-            client.asked.append((output.type, fmt))
-            name, data = ("e.zip", zipped.getvalue()) if output.id == 9 else exports[fmt]
-            target.write_bytes(data)
-            return Download(target, name, len(data))
-
-        client.export = export
+        about = {"type": kind, "name": "Risk", "formats": ("csv", "npz")}
+        source = fake_source(parameters=parameters, exposure=exposure, **about)
+        source.client.extracts[5, what] = assets_array(fields, tags)
+        for fmt, export in (exports or {}).items():
+            source.client.exports[7, fmt] = export
         return source
 
     return make

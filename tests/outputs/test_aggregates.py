@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from helpers import zipped
+from helpers import csv_text
 
-from oq_processing.engine.calculation import Output
-from oq_processing.engine.client import Download
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs import aggregates, catalogue
-from oq_processing.outputs.bytag import read_by_tag
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, NONE, REAL, TEXT
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, REAL, TEXT
+from oq_processing.outputs.readers.by_tag import read_by_tag
 
 EXPOSURE = (
     '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'
     '<costType unit="EUR" name="contents" type="per_asset"/></costTypes>'
 )
-COMMENT = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, start_date='2026-11-23'\""
 EVENT_BASED = {
     "calculation_mode": "event_based_risk",
     "investigation_time": 10000.0,
@@ -40,29 +35,8 @@ def aggregate_source(fake_source):
     """A source of totals: files by name (lines of the CSV), and the parameters."""
 
     def make(kind: str, files: dict[str, str], parameters=EVENT_BASED, exposure=EXPOSURE):
-        texts = {
-            f"{name}_5.csv": "".join(f"{line}\r\n" for line in [COMMENT, *lines.split()])
-            for name, lines in files.items()
-        }
-        [name, *more] = texts
-        data = zipped(texts) if more else texts[name].encode()
-        source = fake_source(data, f"output-7-{name}", type=kind, name="Totals")
-        client = source.client
-        client.extracts[5, "oqparam"] = {"json": np.array(json.dumps(parameters).encode())}
-        object.__setattr__(source.calculation, "mode", parameters["calculation_mode"])
-        has = [Output(9, "exposure", "Exposure", ("zip",))] if exposure else []
-        client.outputs = lambda _: has
-        plain = client.export
-
-        def export(output, fmt, target, progress=None):
-            if output in has:
-                client.asked.append("exposure")
-                target.write_bytes(zipped({"exposure_1.xml": exposure}))
-                return Download(target, "exposure.zip", 1)
-            return plain(output, fmt, target, progress)
-
-        client.export = export
-        return source
+        texts = {f"{name}_5.csv": csv_text(*lines.split()) for name, lines in files.items()}
+        return fake_source(texts, None, parameters, exposure, type=kind, name="Totals")
 
     return make
 
@@ -86,7 +60,7 @@ CURVES = {
 
 
 def read(source, **choices):
-    return aggregates.OUTPUTS[source.output.type].read(source, Choices(**choices))
+    return catalogue.read(source, Choices(**choices))
 
 
 def titles(table) -> dict[str, str]:
@@ -208,7 +182,7 @@ def test_people_need_no_exposure(aggregate_source):
     assert titles(read(source))["loss_value"] == (
         "Mean occupants night loss given the event [people]"
     )
-    assert "exposure" not in source.client.asked
+    assert ("exposure", "zip") not in source.client.asked
 
 
 # --- curves
@@ -218,19 +192,18 @@ def test_curves_say_their_types_of_probability(aggregate_source, rows_of):
     table = read(aggregate_source("aggcurves", CURVES))
     assert types(table)["return_period"] == INTEGER
     assert rows_of(table)[1] == (500, "structural", 0, 4.0, 0.4, 5.0, 6.0, 0.6)
+    at = "Structural loss at the return period,"
     assert titles(table) == {
         "return_period": "Return period [years]",
         "loss_type": "Loss type",
         "rlz_id": "Realization",
-        "loss_value": "Structural loss of the return period, exceedance (EP), realization 0 [EUR]",
-        "loss_ratio": "Structural loss of the return period, exceedance (EP), share of the "
-        "exposure, realization 0 [fraction]",
-        "loss_aep_value": "Structural loss of the return period, aggregate exceedance in a year "
-        "(AEP), realization 0 [EUR]",
-        "loss_oep_value": "Structural loss of the return period, largest occurrence in a year "
-        "(OEP), realization 0 [EUR]",
-        "loss_oep_ratio": "Structural loss of the return period, largest occurrence in a year "
-        "(OEP), share of the exposure, realization 0 [fraction]",
+        "loss_value": f"{at} exceedance probability (EP), realization 0 [EUR]",
+        "loss_ratio": f"{at} exceedance probability (EP), share of the exposure, realization 0 "
+        "[fraction]",
+        "loss_aep_value": f"{at} aggregate exceedance probability (AEP), realization 0 [EUR]",
+        "loss_oep_value": f"{at} occurrence exceedance probability (OEP), realization 0 [EUR]",
+        "loss_oep_ratio": f"{at} occurrence exceedance probability (OEP), share of the exposure, "
+        "realization 0 [fraction]",
     }
     assert not any(c.additive for c in table.columns)
 
@@ -267,13 +240,14 @@ def test_states_of_damage_have_their_names(aggregate_source, rows_of):
         "structural,9,0.5,0.25,100,3,mean"
     }
     table = read(aggregate_source("aggrisk-stats", files, DAMAGE))
+    number = "Expected number of buildings"
     assert titles(table) == {
         "loss_type": "Loss type",
-        "dmg_0": "Expected number without damage, structural, given the event [buildings]",
-        "dmg_1": "Expected number in state slight, structural, given the event [buildings]",
-        "dmg_2": "Expected number in state complete, structural, given the event [buildings]",
-        "losses": "Expected losses, structural, given the event [EUR]",
-        "fatalities": "Expected fatalities, structural, given the event [people]",
+        "dmg_0": f"{number} without damage (structural) given the event [buildings]",
+        "dmg_1": f"{number} in damage state slight (structural) given the event [buildings]",
+        "dmg_2": f"{number} in damage state complete (structural) given the event [buildings]",
+        "losses": "Expected losses (structural) given the event [EUR]",
+        "fatalities": "Expected fatalities (structural) given the event [people]",
         "stat": "Statistic",
     }
     states = [c.damage_state for c in table.columns]
@@ -323,6 +297,22 @@ def test_sources_of_all_loss_types(aggregate_source, rows_of):
         read(source, loss_type="area")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "label"),
+    [
+        ({"investigation_time": 50.0, "ses_per_logic_tree_path": 20}, " of 1000 years"),
+        ({"investigation_time": 50.0}, " of 50 years"),
+        ({"investigation_time": 1.0}, " of 1 year"),
+        ({}, ""),
+    ],
+)
+def test_losses_by_source_are_of_the_years_of_all_event_sets(aggregate_source, parameters, label):
+    parameters = {"calculation_mode": "event_based_risk", **parameters}
+    files = {"src_loss_contents": "source,value 224,1"}
+    table = read(aggregate_source("src_loss_table", files, parameters))
+    assert table.column("value").label == f"Contents loss, sum over all events{label}"
+
+
 def test_losses_by_tag_are_side_by_side(aggregate_source, rows_of):
     files = {
         "avg_losses_by_-taxonomy": "taxonomy,structural,contents 1,10,20 W,30,40",
@@ -370,8 +360,10 @@ def test_perils(aggregate_source, rows_of):
         "peril": "Peril",
         "loss-structural": "Structural loss [EUR]",
         "occupants_night": "Occupants night [people]",
-        "no_damage-structural": "Expected number without damage, structural [buildings]",
-        "slight-structural": "Expected number in state slight, structural [buildings]",
+        "no_damage-structural": "Expected number of buildings without damage (structural) "
+        "[buildings]",
+        "slight-structural": "Expected number of buildings in damage state slight (structural) "
+        "[buildings]",
     }
 
 
@@ -467,7 +459,10 @@ def test_return_periods_are_columns(aggregate_source):
     names, values, table = by_tag(source, ep_type="oep", return_period="100")
     assert (names, values) == (["structural-100y"], {"East": [102.0]})
     [column] = table.columns
-    assert column.title == "100-year structural loss, largest occurrence in a year (OEP) [EUR]"
+    assert column.title == (
+        "Structural loss at the 100-year return period, occurrence exceedance probability (OEP) "
+        "[EUR]"
+    )
     assert not column.additive
 
 
@@ -486,9 +481,10 @@ def test_what_may_be_summed_is_summed_over_other_tags(aggregate_source):
     assert values == {"East": [11.0, 22.0, 33.0], "West": [5.0, 5.0, 5.0]}
     assert table.style.field == "structural-complete"
     assert table.notes == ("Summed over taxonomy; TAG_FILTER chooses of them.",)
-    _, values, table = by_tag(source, "NAME_1", tag_filter="taxonomy=W")
-    assert values == {"East": [10.0, 20.0, 30.0], "West": [5.0, 5.0, 5.0]}
-    assert table.notes == ()
+    for pattern in ("W", "w", "*W"):
+        _, values, table = by_tag(source, "NAME_1", tag_filter=f"taxonomy={pattern}")
+        assert values == {"East": [10.0, 20.0, 30.0], "West": [5.0, 5.0, 5.0]}
+        assert table.notes == ()
     with pytest.raises(InvalidChoice, match="Nothing has taxonomy “X”; there are: RM, W"):
         by_tag(source, "NAME_1", tag_filter="taxonomy=X")
 
@@ -516,13 +512,17 @@ def test_the_file_with_the_fewest_tags_is_taken(aggregate_source):
     assert values == {"East": [2.5]}
 
 
-def test_a_sum_with_an_unknown_part_is_unknown(aggregate_source):
+@pytest.mark.parametrize("rows", [("1", "NAN"), ("NAN", "1"), ("1", ""), ("", "1"), ("", "")])
+def test_a_sum_with_an_unknown_part_is_unknown(aggregate_source, rows):
+    first, second = rows
     files = {
         "aggrisk-stats-taxonomy-NAME_1": "loss_type,loss,stat,taxonomy,NAME_1 "
-        "structural,1,mean,RM,East structural,NAN,mean,W,East"
+        f"structural,{first},mean,RM,East structural,{second},mean,W,East "
+        "structural,0,mean,RM,West structural,2,mean,W,West"
     }
     _, values, _ = by_tag(aggregate_source("aggrisk-stats", files), "NAME_1")
     assert np.isnan(values["East"][0])
+    assert values["West"] == [2.0]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers import titles
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.asset_risk import loss_at
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.readers.loss_curves import loss_at
 
 FIELDS = {
     "id": ["00123", "a2", "a3"],
@@ -25,10 +26,6 @@ FIELDS = {
 }
 TAGS = {"taxonomy": ["RM", "W", "W"], "NAME_1": ["Bagmati", "?", "Gandaki"]}
 ABOUT = ["asset_id", "NAME_1", "taxonomy", "lon", "lat"]
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 # --- benefit-cost ratios
@@ -123,6 +120,9 @@ def test_ratios_of_a_site_are_those_of_its_sums(bcr, rows_of):
     assert [c.name for c in table.columns] == names
     assert table.title == "Benefit-cost ratio of retrofitting, by site"
     assert (table.style.field, table.style.center) == ("bcr", 1.0)
+    drawn = bcr(Choices(aggregate_by_site=True, style_field="annual_loss_orig"), rlz=[0])
+    assert drawn.title == "Average annual structural loss, as built, by site [EUR]"
+    assert (drawn.style.field, drawn.style.classification) == ("annual_loss_orig", "logarithmic")
     assert not table.column("bcr").additive
     first, second = rows_of(table)
     factor = (1 - math.exp(-0.05 * 50)) / 0.05
@@ -180,17 +180,17 @@ def loss_maps(asset_source):
 def test_a_table_of_loss_maps(loss_maps, rows_of):
     table = loss_maps()
     assert titles(table) == {
-        "structural~poe-0.02": "Structural loss, 2475-year return period [EUR]",
-        "structural~poe-0.1": "Structural loss, 475-year return period [EUR]",
-        "occupants~poe-0.02": "Occupants loss, 2475-year return period [people]",
-        "occupants~poe-0.1": "Occupants loss, 475-year return period [people]",
+        "structural~poe-0.02": "Structural loss at the 2475-year return period [EUR]",
+        "structural~poe-0.1": "Structural loss at the 475-year return period [EUR]",
+        "occupants~poe-0.02": "Occupants loss at the 2475-year return period [people]",
+        "occupants~poe-0.1": "Occupants loss at the 475-year return period [people]",
     }
     assert [c.name for c in table.columns][:5] == ABOUT
     assert [row[5:] for row in rows_of(table)] == [(1, 2, 3, 4), (5, 6, 7, 8), (0, 0, 9, 0)]
     assert not any(c.additive for c in table.columns)
     column = table.column("structural~poe-0.1")
     assert (column.kind, column.poe, column.loss_type) == ("mean", 0.1, "structural")
-    assert table.title == "Structural loss, 475-year return period [EUR]"
+    assert table.title == "Structural loss at the 475-year return period [EUR]"
     assert (table.style.field, table.style.classification) == ("structural~poe-0.1", "logarithmic")
 
 
@@ -198,8 +198,10 @@ def test_the_return_period_is_that_of_the_risk_investigation_time(loss_maps):
     # 10,000 years of events, probabilities in one
     maps = {"mean": MAPS["mean"]}
     table = loss_maps(maps=maps, investigation_time=10000, risk_investigation_time=1)
-    assert table.column("structural~poe-0.1").label == "Structural loss, 9.49-year return period"
-    assert table.title == "Structural loss, 49-year return period [EUR]"
+    assert (
+        table.column("structural~poe-0.1").label == "Structural loss at the 9.49-year return period"
+    )
+    assert table.title == "Structural loss at the 49-year return period [EUR]"
 
 
 def test_choices_of_loss_maps(loss_maps, rows_of):
@@ -207,13 +209,13 @@ def test_choices_of_loss_maps(loss_maps, rows_of):
     names = [c.name for c in table.columns][5:]
     assert names == ["mean-occupants~poe-0.1", "max-occupants~poe-0.1"]
     assert [row[5:] for row in rows_of(table)] == [(4, 6), (8, 2), (0, 0)]
-    label = "Occupants loss, 475-year return period, maximum"
+    label = "Occupants loss at the 475-year return period, maximum"
     assert table.columns[-1].label == label
     table = loss_maps(Choices(tag_filter="NAME_1=Bagmati", poe="2%"))
     assert [row[5:] for row in rows_of(table)] == [(1, 3)]
     assert loss_maps(Choices(poe="2%")).style.field == "structural~poe-0.02"
     drawn = loss_maps(Choices(style_field="Occupants~poe-0.02"))
-    assert drawn.title == "Occupants loss, 2475-year return period [people]"
+    assert drawn.title == "Occupants loss at the 2475-year return period [people]"
     with pytest.raises(InvalidChoice, match=r"POE may be: 0.02 \(2%, 2475y\), 0.1"):
         loss_maps(Choices(poe="0.5"))
     with pytest.raises(InvalidChoice, match="LOSS_TYPE may be: structural, occupants"):
@@ -328,10 +330,10 @@ def test_loss_curves_become_a_map_at_a_probability(loss_curves, rows_of):
     table = loss_curves(Choices(poe="0.055, 475y"))
     assert (table.rows, table.geometry) == (3, POINT)
     assert titles(table) == {
-        "contents~poe-0.055": "Contents loss, 884-year return period [USD]",
-        "contents~poe-0.1": "Contents loss, 475-year return period [USD]",
-        "structural~poe-0.055": "Structural loss, 884-year return period [EUR]",
-        "structural~poe-0.1": "Structural loss, 475-year return period [EUR]",
+        "contents~poe-0.055": "Contents loss at the 884-year return period [USD]",
+        "contents~poe-0.1": "Contents loss at the 475-year return period [USD]",
+        "structural~poe-0.055": "Structural loss at the 884-year return period [EUR]",
+        "structural~poe-0.1": "Structural loss at the 475-year return period [EUR]",
     }
     first, second, third = rows_of(table)
     assert first[:5] == ("00123", "Bagmati", "RM", 80.5, 29.125)
@@ -440,10 +442,10 @@ def test_risk_of_several_perils(asset_source, rows_of):
     assert titles(table) == {
         "occupants_night": "Occupants, night [people]",
         "value-structural": "Structural value [EUR]",
-        "no_damage-structural-ASH_DRY": "Expected number without damage, structural, ASH_DRY "
-        "[buildings]",
-        "collapse-structural-ASH_DRY": "Expected number in state collapse, structural, ASH_DRY "
-        "[buildings]",
+        "no_damage-structural-ASH_DRY": "Expected number of buildings "
+        "without damage (structural, ASH_DRY) [buildings]",
+        "collapse-structural-ASH_DRY": "Expected number of buildings "
+        "in damage state collapse (structural, ASH_DRY) [buildings]",
         "loss-structural-ASH_DRY": "Structural loss, ASH_DRY [EUR]",
         "loss-structural-LAVA": "Structural loss, LAVA [EUR]",
         "occupants_night-LAVA": "Occupants, night, exposed to LAVA [people]",
@@ -480,7 +482,7 @@ def test_maps_of_curves_are_the_loss_maps_of_the_engine(
     maps = catalogue.read(source_of(number, "loss_maps"), Choices())
     curves = catalogue.read(source_of(number, "loss_curves"), Choices(poe="10%"))
     assert maps.columns == curves.columns
-    assert maps.title == "Structural loss, 475-year return period [USD]"
+    assert maps.title == "Structural loss at the 475-year return period [USD]"
     wanted = [row[-1] for row in rows_of(maps)]
     assert len(wanted) == 6
     assert max(wanted) > 1e6

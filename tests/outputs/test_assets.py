@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs import assets
-from oq_processing.outputs.assets import chosen_assets, read_filter
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import (
+from oq_processing.outputs.assets import sums
+from oq_processing.outputs.assets.selection import chosen_assets, read_filter
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import (
     INTEGER,
     NONE,
     POINT,
@@ -40,7 +40,7 @@ ROWS = [
     ("a5", None, "rm/H:1", 84.0, 28.0, 16.0, 16),
     ("a6", "Koshi; East, upper", "W", 84.0, 28.0, 32.0, 32),
 ]
-TITLE = "Average annual structural loss [EUR]"
+TITLE = "Assets"
 
 
 def table_of(columns=COLUMNS, rows=ROWS, geometry=POINT, step=2, **about) -> Table:
@@ -60,7 +60,8 @@ def table_of(columns=COLUMNS, rows=ROWS, geometry=POINT, step=2, **about) -> Tab
             wkb = [r[0].encode() for r in part] if geometry == "line" else None
             yield Block(tuple(values), xy, wkb)
 
-    style = Style("structural")
+    style, title_of = Style("structural"), "Drawn: {0.title}".format
+    about = {"title_of": title_of, **about}
     return Table(TITLE, tuple(columns), len(rows), blocks, geometry, style, **about)
 
 
@@ -73,8 +74,11 @@ def ids(table) -> list[str]:
     [
         ({"taxonomy": "W"}, ["a3", "a6"]),
         ({"taxonomy": " W , RM/* "}, ["007", "a2", "a3", "a6"]),
-        # letters as they are; a dot is a dot
+        # what is there in its own letter case is meant, else any; a dot is a dot
         ({"taxonomy": "rm*"}, ["a5"]),
+        ({"taxonomy": "Rm/h:1"}, ["007", "a5"]),
+        ({"taxonomy": "w, rm/H:2"}, ["a2", "a3", "a6"]),
+        ({"tag_filter": "NAME_1=bagmati"}, ["007", "a3", "a4"]),
         ({"taxonomy": "*H:1"}, ["007", "a5"]),
         ({"taxonomy": "RM(x, y)"}, ["a4"]),
         ({"taxonomy": "*"}, ["007", "a2", "a3", "a4", "a5", "a6"]),
@@ -93,7 +97,7 @@ def test_assets_are_chosen_by_their_tags(choices, chosen):
     table = chosen_assets(table_of(), Choices(**choices))
     assert ids(table) == chosen
     assert table.rows == len(chosen)
-    # once more: a table may be read twice
+    # a table may be read twice
     assert ids(table) == chosen
 
 
@@ -142,7 +146,7 @@ def test_the_largest_of_a_place_is_on_top(columns, geometry, sums):
         ({"tag_filter": "NAME_1=W; taxonomy=W"}, "No asset has NAME_1 “W”; there are: Bagmati, Ga"),
         (
             {"tag_filter": "NAME_1=Gandaki", "taxonomy": "W"},
-            "No asset has all of taxonomy=W; NAME_1=Gandaki; leave one of them out.",
+            "No asset matches all of taxonomy=W; NAME_1=Gandaki; drop one of the conditions.",
         ),
         ({"tag_filter": "Bagmati"}, "“Bagmati” is no tag with its values; write NAME_1="),
         ({"tag_filter": "=Bagmati"}, "“=Bagmati” is no tag with its values"),
@@ -193,7 +197,7 @@ def test_assets_are_summed_at_their_places(rows_of):
     [block] = table.blocks()
     assert block.xy.tolist() == [[85.5, 27.5], [84.0, 28.0], [85.5, 27.0]]
     assert (table.rows, table.geometry) == (3, POINT)
-    assert table.title == "Average annual structural loss, by site [EUR]"
+    assert table.title == "Drawn: Loss, by site [EUR]"
     assert table.notes == ("first", "6 assets summed at 3 places.")
     assert [c.additive for c in table.columns] == [False, False, True, True, True]
     summed = table.column("structural")
@@ -230,7 +234,7 @@ def test_a_sum_with_an_unknown_value_is_unknown(rows_of):
 def test_sums_in_a_file_are_the_same(rows_of, monkeypatch):
     choices = Choices(aggregate_by_site=True)
     expected = rows_of(chosen_assets(table_of(), choices))
-    monkeypatch.setattr(assets, "_IN_MEMORY", 0)
+    monkeypatch.setattr(sums, "_IN_MEMORY", 0)
     assert rows_of(chosen_assets(table_of(), choices)) == expected
 
 

@@ -1,18 +1,15 @@
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs.choices import (
+from oq_processing.outputs.core.choices import (
     Choices,
-    match_kinds,
     match_names,
     match_poes,
     nearest_475,
-    poe_text,
     split_list,
 )
+from oq_processing.outputs.core.wording import poe_text
 
-STATISTICS = ["mean", "std", "quantile-0.05", "quantile-0.5", "max"]
-TEN = list(range(10))
 IMTS = ["PGA", "SA(0.1)", "SA(1.0)", "SDi(0.1,2)"]
 
 
@@ -27,92 +24,6 @@ IMTS = ["PGA", "SA(0.1)", "SA(1.0)", "SDi(0.1,2)"]
 )
 def test_split_list(text, parts):
     assert split_list(text) == parts
-
-
-@pytest.mark.parametrize(
-    ("text", "kinds"),
-    [
-        ("", ["mean"]),
-        (" ", ["mean"]),
-        (" , ", ["mean"]),
-        ("mean", ["mean"]),
-        ("MEAN", ["mean"]),
-        ("median", ["quantile-0.5"]),
-        ("quantile-0.50", ["quantile-0.5"]),
-        ("quantile-.05", ["quantile-0.05"]),
-        ("max; std", ["max", "std"]),
-        ("all", STATISTICS),
-        ("mean, all", ["mean", "std", "quantile-0.05", "quantile-0.5", "max"]),
-        ("rlz-3", ["rlz-3"]),
-        ("rlz-003", ["rlz-3"]),
-        ("RLZ3", ["rlz-3"]),
-        ("rlz-003, rlz-3", ["rlz-3"]),
-        ("rlz-2..4", ["rlz-2", "rlz-3", "rlz-4"]),
-        ("rlz-002..rlz-004", ["rlz-2", "rlz-3", "rlz-4"]),
-        ("rlz-9..9", ["rlz-9"]),
-        ("rlzs", [f"rlz-{i}" for i in TEN]),
-        ("mean, rlz-0", ["mean", "rlz-0"]),
-    ],
-)
-def test_kinds(text, kinds):
-    assert match_kinds(text, STATISTICS, TEN) == kinds
-
-
-@pytest.mark.parametrize(
-    ("statistics", "realizations", "kinds"),
-    [
-        (["max", "mean"], [], ["mean"]),
-        (["quantile-0.5", "max"], [0, 1], ["quantile-0.5"]),
-        ([], [0], ["rlz-0"]),
-        (["quantile-0.15"], [0], ["rlz-0"]),  # the only realization, before any other quantile
-    ],
-)
-def test_default_kind(statistics, realizations, kinds):
-    assert match_kinds("", statistics, realizations) == kinds
-
-
-@pytest.mark.parametrize(
-    ("statistics", "realizations", "listed"),
-    [
-        (["std", "max"], [0, 1], "std, max, rlz-0, rlz-1."),
-        ([], [0, 1, 2, 3], "rlz-0..3."),
-        ([], [0, 2, 4, 6], "rlz-0, rlz-2, rlz-4, rlz-6."),
-    ],
-)
-def test_no_default_kind_lists_them(statistics, realizations, listed):
-    with pytest.raises(InvalidChoice) as error:
-        match_kinds("", statistics, realizations)
-    assert str(error.value) == f"Choose a statistic or realization (KIND): {listed}"
-
-
-def test_all_kinds_are_realizations_without_statistics():
-    assert match_kinds("all", [], [0, 1]) == ["rlz-0", "rlz-1"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("mode", "no statistic or realization “mode”"),
-        ("rlz-10", "no statistic or realization “rlz-10”"),
-        ("quantile-0.95", "no statistic or realization “quantile-0.95”"),
-        ("(", "no statistic or realization “(”"),
-        ("rlz-8..11", "no realizations “rlz-8..11”"),
-        ("rlz-4..2", "no realizations “rlz-4..2”"),
-        (f"rlz-0..{10**30}", "no realizations “rlz-0..1000"),
-    ],
-)
-def test_unknown_kind_names_those_there_are(text, words):
-    with pytest.raises(InvalidChoice) as error:
-        match_kinds(text, STATISTICS, TEN)
-    assert words in str(error.value)
-    assert str(error.value).endswith(
-        "KIND may be: mean, std, quantile-0.05, quantile-0.5, max, rlz-0..9."
-    )
-
-
-def test_realizations_that_were_not_kept():
-    with pytest.raises(InvalidChoice, match=r"kept no single realizations; KIND may be: mean\."):
-        match_kinds("rlzs", ["mean"], [])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +84,14 @@ def test_poes(text, poes, time, chosen):
     assert match_poes(text, poes, time) == chosen
 
 
-@pytest.mark.parametrize("text", ["0.5", "50%", "100y", "0", "0%", "0y", "1", "0.1, 0.3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0.5", "50%", "100y", "0", "0%", "0y", "1", "0.1, 0.3"),
+        # just farther away than the tolerances: 0.5% of a probability, 1.5% of a return period
+        *("0.0994", "0.1006", "9.94%", "467y", "482y", "2438y", "2513y"),
+    ],
+)
 def test_unknown_poe_names_those_there_are(text):
     with pytest.raises(InvalidChoice) as error:
         match_poes(text, [0.1, 0.02], 50.0)
@@ -181,6 +99,14 @@ def test_unknown_poe_names_those_there_are(text):
         f"There is no probability of exceedance “{text.split(', ')[-1]}”; "
         "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "poe"),
+    [("0.0996", 0.1), ("10.04%", 0.1), ("468y", 0.1), ("481y", 0.1), ("2510y", 0.02)],
+)
+def test_what_is_near_a_poe_is_that_one(text, poe):
+    assert match_poes(text, [0.1, 0.02], 50.0) == [poe]
 
 
 @pytest.mark.parametrize("text", ["ten", "0.1.2", "%", "-0.1", "0.1g", "١%", "nan", "inf"])

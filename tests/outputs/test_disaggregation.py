@@ -5,9 +5,9 @@ import pytest
 from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.disaggregation import read_disaggregation
-from oq_processing.outputs.table import INTEGER, NONE, POLYGON, REAL, TEXT
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, POLYGON, REAL, TEXT
 
 ABOUT = (
     "generated_by='OpenQuake engine 3.26.2', checksum=2839110008, investigation_time=50.0, "
@@ -92,7 +92,7 @@ def read(source, rows_of):
     """A function that reads a table and returns it with its columns."""
 
     def read(files=None, custom=None, **choices):
-        table = read_disaggregation(source(files, custom), Choices(**choices))
+        table = catalogue.read(source(files, custom), Choices(**choices))
         return table, dict(zip((c.name for c in table.columns), zip(*rows_of(table))))
 
     return read
@@ -384,9 +384,12 @@ def test_cells_beyond_the_antimeridian(read, lon, west, east):
         ({"imt": "PGV"}, r"IMT may be: PGA, SA\(0.1\)."),
         ({"poe": "5%"}, r"POE may be: 0.02 \(2%, 2475y\), 0.1 \(10%, 475y\)."),
         ({"kind": "max"}, "KIND may be: mean."),
-        ({"geometry": "point"}, r"GEOMETRY may be auto, cell \(kinds with Lon_Lat\) or none."),
+        (
+            {"geometry": "point"},
+            r"Disagg can be loaded with GEOMETRY auto, cell or none\.",
+        ),
         ({"geometry": "cell"}, "by magnitude and distance has no cells"),
-        ({"long_format": True}, "one row for each bin already"),
+        ({"long_format": True}, r"cannot be loaded in LONG_FORMAT\."),
         ({"tag_filter": "trt=x"}, "no “trt” to choose by TAG_FILTER; there are: mag, dist."),
         ({"tag_filter": "mag=7.5"}, "no bin mag=7.5; there are: 5.5, 6.5."),
         ({"tag_filter": "mag=big"}, "“big” is no number; write mag=5.5"),
@@ -410,8 +413,21 @@ def test_what_is_not_there(read, choices, words):
             ),
             "its bins are not those of its first line",
         ),
+        # a bin from 9.5 to 10 degrees: a quarter of its width beside the middle is another make
+        (
+            csv_of(
+                ("imt", "iml", "poe", "lon", "lat", "mean"), [("PGA", 1.0, 0.1, 9.62, 45.25, 0.1)]
+            ),
+            "its bins are not those of its first line",
+        ),
     ],
 )
 def test_files_of_another_make(read, text, words):
     with pytest.raises(InvalidOutput, match=words):
         read({"Mag-mean-0_5.csv": text})
+
+
+def test_middles_may_be_rounded(read):
+    header, cell = ("imt", "iml", "poe", "lon", "lat", "mean"), ("PGA", 1.0, 0.1, 9.63, 45.25, 0.1)
+    table, got = read({"Lon_Lat-mean-0_5.csv": csv_of(header, [cell])}, member="Lon_Lat")
+    assert (table.geometry, got["lon"]) == (POLYGON, (9.63,))

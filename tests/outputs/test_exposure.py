@@ -10,8 +10,8 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import LINE, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import LINE, NONE, POINT, REAL, TEXT
 
 FIELDS = {
     "id": ["00123", "é2", "a3"],
@@ -93,7 +93,7 @@ def test_the_field_that_is_drawn_may_be_chosen(exposure):
 def test_assets_by_tag_and_summed_by_site(exposure, rows_of):
     assert [row[0] for row in rows_of(exposure(Choices(taxonomy="W")))] == ["é2", "a3"]
     table = exposure(Choices(aggregate_by_site=True))
-    assert table.rows == 2
+    assert (table.rows, table.title) == (2, "Exposure: Structural value, by site [EUR]")
     position = [c.name for c in table.columns].index("value-structural")
     assert [row[position] for row in rows_of(table)] == [300.0, 400.0]
     with pytest.raises(InvalidChoice, match="there are: RM, W"):
@@ -104,7 +104,9 @@ def test_without_geometry(exposure):
     table = exposure(Choices(geometry="none"))
     assert table.geometry == NONE
     assert next(table.blocks()).xy is None
-    with pytest.raises(InvalidChoice, match="auto, point or none"):
+    with pytest.raises(
+        InvalidChoice, match=r"Risk can be loaded with GEOMETRY auto, point, line or none\."
+    ):
         exposure(Choices(geometry="polygon"))
     with pytest.raises(InvalidChoice, match="LONG_FORMAT"):
         exposure(Choices(long_format=True))
@@ -117,7 +119,7 @@ def test_no_assets(exposure):
 
 
 def test_assets_that_cannot_be_read(exposure, asset_source):
-    with pytest.raises(InvalidOutput, match="does not tell its assets"):
+    with pytest.raises(InvalidOutput, match="does not report the assets of calculation 5"):
         exposure(what="nothing")
     with pytest.raises(InvalidOutput, match="have no lat"):
         exposure(fields={"id": ["a"], "lon": [1]}, tags={})
@@ -173,7 +175,7 @@ def test_edges_of_a_network_are_lines(exposure, rows_of):
     # an edge is no node, even if it is named as one
     assert list(block.wkb) == [line(0, 10, 1, 11), line(1, 11, 0, 10), b"", b""]
     assert table.notes == (
-        "2 of 4 edges have no line, because a node of theirs is missing: E3 (A, E1), E4 (C, A).",
+        "2 of 4 edges have no line, because one of their nodes is missing: E3 (A, E1), E4 (C, A).",
     )
     assert table.style.field == "taxonomy"
 
@@ -194,6 +196,6 @@ def test_edges_in_a_layer_of_their_own(exposure):
 
 
 def test_what_is_no_network_has_no_lines(exposure):
-    with pytest.raises(InvalidChoice, match="no network"):
+    with pytest.raises(InvalidChoice, match="are not a network"):
         exposure(Choices(geometry="line"))
     assert exposure(Choices(lines=True)).lines is None

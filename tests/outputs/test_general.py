@@ -2,6 +2,7 @@ import csv
 import importlib
 import io
 import pkgutil
+import traceback
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -11,21 +12,12 @@ import numpy as np
 import pytest
 from helpers import zipped
 
-from oq_processing import outputs
 from oq_processing.engine.errors import Cancelled, InvalidChoice, InvalidOutput
-from oq_processing.outputs import catalogue, npz, wkt
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.general import read
-from oq_processing.outputs.table import (
-    INTEGER,
-    LINE,
-    NONE,
-    POINT,
-    POLYGON,
-    REAL,
-    TEXT,
-    Style,
-)
+from oq_processing.outputs import catalogue, readers
+from oq_processing.outputs.catalogue import read
+from oq_processing.outputs.core import npz, wkt
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, LINE, NONE, POINT, POLYGON, REAL, TEXT, Style
 
 COMMENT = (
     "#,,\"generated_by='OpenQuake engine 3.26.2', start_date='2026-11-23T19:51:01', "
@@ -53,7 +45,7 @@ def test_plain_table(fake_source, rows_of, comment, end, mark):
 
 
 def test_provenance(fake_source):
-    table = read(fake_source(COMMENT.encode() + b"a\r\n1\r\n"), Choices(poe="0.1"))
+    table = read(fake_source(COMMENT.encode() + b"a\r\n1\r\n"), Choices(member="values"))
     assert table.provenance == {
         "server": "http://fake",
         "calculation_id": 5,
@@ -61,7 +53,7 @@ def test_provenance(fake_source):
         "calculation_mode": "classical",
         "output_type": "values",
         "output_name": "Values",
-        "choices": {"POE": "0.1"},
+        "choices": {"MEMBER": "values"},
         "engine_version": "3.26.2",
         "members": ["values"],
         "checksum": 42,
@@ -326,6 +318,24 @@ def test_what_a_reader_does_not_find_is_one_sentence(hazard_source):
         "Hazard Maps of calculation 5 has a form that is not known here "
         "(ValueError: no field of name lon); Download Output gets it as it is."
     )
+    # where in which reader is in its cause, which algorithms log
+    frames = traceback.extract_tb(error.value.__cause__.__traceback__)
+    assert "sites_of" in [frame.name for frame in frames]
+
+
+def test_the_log_says_which_extract_and_why_a_csv(fake_source, hazard_source, sites, caplog):
+    caplog.set_level("DEBUG", "oq_processing.outputs")
+    parameters = {"hazard_imtls": {"PGA": [0.1]}, "poes": [0.1], "investigation_time": 50}
+    maps = {("mean", "PGA"): [[0.1], [0.2]]}
+    catalogue.read(hazard_source(parameters, maps, {5: sites([0, 1], [0, 0])}), Choices())
+    said = [record.getMessage() for record in caplog.records]
+    assert "calculation 5: extract hmaps {'kind': 'mean', 'imt': 'PGA'}" in said
+    assert "calculation 5: extract sitecol " in said
+    caplog.clear()
+    read(fake_source(b"a\r\n1\r\n"), Choices())
+    said = [record.getMessage() for record in caplog.records]
+    assert "values: by the CSV export, as no extract is read for it" in said
+    assert "calculation 5: values as csv" in said
 
 
 @pytest.mark.parametrize("header", ["lon,lat", "longitude,latitude", "centroid_lon,centroid_lat"])
@@ -369,7 +379,8 @@ def test_coordinates_that_are_no_numbers(fake_source):
 def test_style_field_of_choice(fake_source):
     source = fake_source(b"lon,lat,a,b\r\n1,2,0.5,1.5\r\n")
     assert read(source, Choices(style_field="B")).style.field == "b"
-    assert read(source, Choices(style_field="nope")).style.field == "a"
+    with pytest.raises(InvalidChoice, match="no field “nope” to style; there are: lon, lat, a, b"):
+        read(source, Choices(style_field="nope"))
 
 
 def test_geometry_none(fake_source):
@@ -383,7 +394,11 @@ def test_geometry_none(fake_source):
     ("data", "geometry", "words"),
     [
         (b"a\r\n1\r\n", "point", "Values has no coordinates; use GEOMETRY=none."),
-        (b"lon,lat\r\n1,2\r\n", "cell", "Values can be loaded with GEOMETRY auto, point or none."),
+        (
+            b"lon,lat\r\n1,2\r\n",
+            "cell",
+            "Values can be loaded with GEOMETRY auto, point, line, polygon or none.",
+        ),
         (b"lon,lat\r\n1,2\r\n", "line", "Values can be loaded with GEOMETRY auto, point or none."),
     ],
 )
@@ -599,6 +614,8 @@ def test_blocks_are_bounded(fake_source):
 def test_no_table_at_all(fake_source):
     with pytest.raises(InvalidChoice, match=r"Values is no table \(formats: rst\)"):
         read(fake_source(formats=("rst",)), Choices())
+    with pytest.raises(InvalidChoice, match=r"Values is no table \(formats: rst\)"):
+        read(fake_source(formats=("rst",)), Choices(geometry="cell"))
 
 
 def test_unknown_types_go_the_general_way(fake_source, rows_of):
@@ -608,8 +625,8 @@ def test_unknown_types_go_the_general_way(fake_source, rows_of):
 
 def test_no_type_is_read_by_two_modules():
     found: dict[str, str] = {}
-    for module in pkgutil.iter_modules(outputs.__path__):
-        given = getattr(importlib.import_module(f"{outputs.__name__}.{module.name}"), "OUTPUTS", {})
+    for module in pkgutil.iter_modules(readers.__path__):
+        given = getattr(importlib.import_module(f"{readers.__name__}.{module.name}"), "OUTPUTS", {})
         assert {kind: found[kind] for kind in given if kind in found} == {}
         found.update(dict.fromkeys(given, module.name))
     assert len(found) > 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from helpers import zipped
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import NONE, POINT, POLYGON
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import NONE, POINT, POLYGON
 
 EVENT = [("id", "<u4"), ("rup_id", "<i8"), ("rlz_id", "<u2"), ("year", "<u4"), ("ses_id", "<u4")]
 EVENTS = [(0, 8, 0, 1, 1), (1, 8, 3, 1, 1), (2, 9, 1, 7, 1)]
@@ -273,10 +274,25 @@ def test_cells_and_tables(motion, sites):
     source = motion({0: field}, kept=sites(*zip(*places)))
     table = read(source, event_id="0", geometry="cell")
     assert table.geometry == POLYGON
-    assert table.provenance["cell_size"] == [0.5, 0.5]
+    assert table.cell_size == (0.5, 0.5)
     assert read(source, event_id="0", geometry="none").geometry == NONE
-    with pytest.raises(InvalidChoice, match="GEOMETRY may be auto, point, cell or none"):
+    assert read(source, event_id="0").cell_size is None
+    with pytest.raises(
+        InvalidChoice, match="can be loaded with GEOMETRY auto, point, cell or none"
+    ):
         read(source, event_id="0", geometry="line")
+
+
+def test_the_size_of_cells_is_that_of_the_narrowest(motion, sites):
+    """A raster made of it has a pixel for each cell, and none has two cells."""
+    rows = [0.0, 30.0, 60.0]
+    places = [(10 + i / math.cos(math.radians(lat)), lat) for lat in rows for i in range(3)]
+    source = motion({0: field_of(*[(1, 1)] * 9, places=places)}, kept=sites(*zip(*places)))
+    table = read(source, event_id="0", geometry="cell")
+    assert table.cell_size == pytest.approx((1.0, 30.0))
+    [block] = table.blocks()
+    rings = np.array([np.frombuffer(shape, "<f8", offset=13).reshape(5, 2) for shape in block.wkb])
+    assert np.ptp(rings[:, :, 0], axis=1).max() == pytest.approx(2.0)
 
 
 def test_a_calculation_without_ground_motion(motion):

@@ -3,10 +3,13 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.hazard import map_title, read_hazard_maps, read_map_statistics
-from oq_processing.outputs.styles import STANDARD_G
-from oq_processing.outputs.table import INTEGER, POINT, POLYGON, TEXT, Column
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, POINT, POLYGON, TEXT, Column
+from oq_processing.outputs.readers.hazard_maps import read_map_statistics
+from oq_processing.outputs.sites.motion import map_title
+
+# limits of the classes that make maps comparable, in g
+LIMITS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)
 
 PARAMETERS = {
     "hazard_imtls": {"PGV": [0.5, 900.0], "SA(0.2)": [0.25, 1000.0], "PGA": [0.1, 800.0]},
@@ -65,7 +68,7 @@ def maps(hazard_source, sites):
 
 def test_mean_equals_the_csv(client, source_of, exported, area_source, rows_of, tmp_path):
     [(member, (header, rows))] = exported(client, area_source, "hmaps", tmp_path).items()
-    table = read_hazard_maps(source_of(area_source), Choices())
+    table = catalogue.read(source_of(area_source), Choices())
     assert (member, len(rows), len(header)) == ("hazard_map-mean", 624, 18)
     same_as_csv(table, rows_of, header, rows)
     assert [c.name for c in table.columns] == ["site_id", *header]
@@ -77,12 +80,12 @@ def test_the_only_realization_is_the_mean(
     client, source_of, exported, area_source, rows_of, tmp_path, kind
 ):
     [(header, rows)] = exported(client, area_source, "hmaps", tmp_path).values()
-    same_as_csv(read_hazard_maps(source_of(area_source), Choices(kind=kind)), rows_of, header, rows)
+    same_as_csv(catalogue.read(source_of(area_source), Choices(kind=kind)), rows_of, header, rows)
 
 
 def test_chosen_columns_equal_the_csv(client, source_of, exported, area_source, rows_of, tmp_path):
     [(header, rows)] = exported(client, area_source, "hmaps", tmp_path).values()
-    table = read_hazard_maps(source_of(area_source), Choices(imt="sa(1.0), PGA", poe="2475y"))
+    table = catalogue.read(source_of(area_source), Choices(imt="sa(1.0), PGA", poe="2475y"))
     assert [c.name for c in table.columns][3:] == ["SA(1.0)-0.02", "PGA-0.02"]
     got = columns(table, rows_of)
     for name in ("SA(1.0)-0.02", "PGA-0.02"):
@@ -95,7 +98,7 @@ def test_statistics_and_realizations_equal_the_csv(
 ):
     members = exported(client, logic_tree, "hmaps", tmp_path)
     assert len(members) == 328
-    table = read_hazard_maps(source_of(logic_tree), Choices(kind="all, rlz-0..240", poe="10%"))
+    table = catalogue.read(source_of(logic_tree), Choices(kind="all, rlz-0..240", poe="10%"))
     got = columns(table, rows_of)
     names = {
         "mean": "hazard_map-mean",
@@ -130,15 +133,15 @@ def test_one_kind_equals_the_csv(
     client, source_of, exported, logic_tree, rows_of, tmp_path, kind, member
 ):
     header, rows = exported(client, logic_tree, "hmaps", tmp_path)[member]
-    table = read_hazard_maps(source_of(logic_tree), Choices(kind=kind))
+    table = catalogue.read(source_of(logic_tree), Choices(kind=kind))
     same_as_csv(table, rows_of, header, rows)
 
 
 def test_long_format_has_the_same_values(source_of, area_source, rows_of):
     source = source_of(area_source)
     choices = {"imt": "PGA,SA(2.0)"}
-    wide = columns(read_hazard_maps(source, Choices(**choices)), rows_of)
-    table = read_hazard_maps(source, Choices(**choices, long_format=True))
+    wide = columns(catalogue.read(source, Choices(**choices)), rows_of)
+    table = catalogue.read(source, Choices(**choices, long_format=True))
     assert table.rows == 624 * 4
     assert table.column("value").unit == "g"
     seen = {}
@@ -152,7 +155,7 @@ def test_long_format_has_the_same_values(source_of, area_source, rows_of):
 
 
 def test_what_is_told_of_a_real_map(source_of, client, area_source):
-    table = read_hazard_maps(source_of(area_source), Choices(poe="10%"))
+    table = catalogue.read(source_of(area_source), Choices(poe="10%"))
     assert table.title == "475-year mean PGA [g] (10% in 50 years)"
     assert table.column("PGA-0.1").title == "Mean PGA, 10% in 50 years [g]"
     assert table.style.field == "PGA-0.1"
@@ -174,7 +177,7 @@ def test_what_is_told_of_a_real_map(source_of, client, area_source):
 
 
 def test_cells_of_the_real_grid(source_of, area_source, rows_of):
-    table = read_hazard_maps(source_of(area_source), Choices(imt="PGA", geometry="cell"))
+    table = catalogue.read(source_of(area_source), Choices(imt="PGA", geometry="cell"))
     assert table.geometry == POLYGON
     wkb = [w for block in table.blocks() for w in block.wkb]
     rings = np.array([np.frombuffer(w[13:], "<f8").reshape(5, 2) for w in wkb])
@@ -191,7 +194,7 @@ def test_cells_of_the_real_grid(source_of, area_source, rows_of):
 
 def test_one_site_is_no_grid(source_of, logic_tree):
     with pytest.raises(InvalidChoice, match="no regular grid"):
-        read_hazard_maps(source_of(logic_tree), Choices(geometry="cell"))
+        catalogue.read(source_of(logic_tree), Choices(geometry="cell"))
 
 
 @pytest.mark.parametrize(
@@ -200,32 +203,33 @@ def test_one_site_is_no_grid(source_of, logic_tree):
         ({"imt": "PGV"}, "IMT may be: PGA, SA(0.025), SA(0.05), SA(0.1), SA(0.2), SA(0.5)"),
         ({"poe": "5%"}, "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."),
         ({"kind": "max"}, "KIND may be: mean, rlz-0."),
-        ({"geometry": "line"}, "GEOMETRY may be auto, point, cell or none."),
+        (
+            {"geometry": "line"},
+            "Hazard Maps can be loaded with GEOMETRY auto, point, cell or none.",
+        ),
     ],
 )
 def test_what_there_is_not(source_of, area_source, choices, words):
     with pytest.raises(InvalidChoice) as error:
-        read_hazard_maps(source_of(area_source), Choices(**choices))
+        catalogue.read(source_of(area_source), Choices(**choices))
     assert words in str(error.value)
 
 
 def test_more_fields_than_a_layer_takes(source_of, logic_tree):
     with pytest.raises(InvalidChoice) as error:
-        read_hazard_maps(source_of(logic_tree), Choices(kind="rlzs"))
+        catalogue.read(source_of(logic_tree), Choices(kind="rlzs"))
     assert str(error.value) == (
         "This would make 648 fields (324 statistics or realizations × 1 IMTs × 2 PoEs); "
         "a layer takes 500. Choose fewer by KIND, IMT or POE, or use LONG_FORMAT."
     )
-    assert (
-        read_hazard_maps(source_of(logic_tree), Choices(kind="rlzs", long_format=True)).rows == 648
-    )
+    assert catalogue.read(source_of(logic_tree), Choices(kind="rlzs", long_format=True)).rows == 648
 
 
 # --- against values made up
 
 
 def test_kinds_imts_and_poes_are_not_mixed_up(maps, rows_of):
-    table = read_hazard_maps(maps(), Choices(kind="all"))
+    table = catalogue.read(maps(), Choices(kind="all"))
     names = [c.name for c in table.columns][3:]
     assert names == [
         f"{kind}-{imt}-{poe}" for kind in KINDS[:4] for imt in IMTS for poe in ("0.02", "0.1")
@@ -273,22 +277,22 @@ def ends(hazard_source, sites):
 
 
 def test_sites_at_the_ends_of_curves_are_counted(ends):
-    assert read_hazard_maps(ends(), Choices()).notes == (
+    assert catalogue.read(ends(), Choices()).notes == (
         "Mean PGA, 2% in 50 years: at least the highest level of the curves (1 g) at 2 of 3 sites; "
         "below the lowest level of the curves (0.01 g) at 1 of 3 sites.",
         "Mean PGV, 2% in 50 years: at least the highest level of the curves (50 cm/s) at 1 of 3 "
         "sites; below the lowest level of the curves (2 cm/s) at 1 of 3 sites.",
         "Mean PGV, 10% in 50 years: below the lowest level of the curves (2 cm/s) at 2 of 3 sites.",
     )
-    every = read_hazard_maps(ends(), Choices(kind="all")).notes
+    every = catalogue.read(ends(), Choices(kind="all")).notes
     assert len(every) == 9
     assert every[-1] == "… and so on for 4 more maps."
-    assert read_hazard_maps(ends(), Choices(imt="SA(0.2)")).notes == ()
+    assert catalogue.read(ends(), Choices(imt="SA(0.2)")).notes == ()
 
 
 def test_amplified_curves_have_other_ends(ends):
     soil = ends(soil_intensities=[0.02, 0.5])
-    table = read_hazard_maps(soil, Choices(imt="PGA", poe="10%"))
+    table = catalogue.read(soil, Choices(imt="PGA", poe="10%"))
     column = table.column("PGA-0.1")
     assert (column.lowest, column.highest) == (0.02, 0.5)
     assert table.notes == (
@@ -299,9 +303,9 @@ def test_amplified_curves_have_other_ends(ends):
 
 def test_long_tables_know_the_ends_of_curves(ends):
     long = Choices(long_format=True, imt="PGA, SA(0.2)")
-    column = read_hazard_maps(ends(), long).column("value")
+    column = catalogue.read(ends(), long).column("value")
     assert (column.lowest, column.highest, column.ends) == (0.01, 1.0000000000000004, ())
-    column = read_hazard_maps(ends(), Choices(long_format=True)).column("value")
+    column = catalogue.read(ends(), Choices(long_format=True)).column("value")
     assert (column.lowest, column.highest) == (None, None)
     assert column.meaning()["ends"] == (
         ("PGA", 0.01, 1.0000000000000004),
@@ -312,7 +316,7 @@ def test_long_tables_know_the_ends_of_curves(ends):
 
 def test_levels_that_nobody_tells_are_no_ends(ends):
     parameters = {"hazard_imtls": {"PGA": [0], "PGV": [], "SA(0.2)": [0, 1]}}
-    table = read_hazard_maps(ends(**parameters), Choices())
+    table = catalogue.read(ends(**parameters), Choices())
     ends_of = {c.imt: (c.lowest, c.highest) for c in table.columns if c.imt}
     assert ends_of == {"PGA": (None, None), "PGV": (None, None), "SA(0.2)": (None, 1.0)}
     assert table.notes == ()
@@ -320,7 +324,7 @@ def test_levels_that_nobody_tells_are_no_ends(ends):
 
 def test_only_what_was_chosen_is_fetched(maps):
     source = maps()
-    read_hazard_maps(source, Choices(kind="max", imt="PGA"))
+    catalogue.read(source, Choices(kind="max", imt="PGA"))
     assert [key[2:] for key in source.client.asked if key[1] == "hmaps"] == [
         (("imt", "PGA"), ("kind", "max"))
     ]
@@ -328,9 +332,9 @@ def test_only_what_was_chosen_is_fetched(maps):
 
 def test_realizations_that_were_not_kept_are_not_offered(maps):
     with pytest.raises(InvalidChoice, match=r"be: mean, quantile-0\.15, quantile-0\.5, max\.$"):
-        read_hazard_maps(maps(), Choices(kind="rlz-0"))
+        catalogue.read(maps(), Choices(kind="rlz-0"))
     kept = {**PARAMETERS, "individual_rlzs": True}
-    table = read_hazard_maps(maps(kept), Choices(kind="rlz-0..1", imt="PGA"))
+    table = catalogue.read(maps(kept), Choices(kind="rlz-0..1", imt="PGA"))
     assert [c.name for c in table.columns][3:] == [
         "rlz-0-PGA-0.02",
         "rlz-0-PGA-0.1",
@@ -347,20 +351,20 @@ def test_default_kind(maps, parameters, kind):
     source = maps({**PARAMETERS, **parameters})
     if kind is None:
         with pytest.raises(InvalidChoice, match=r"\(KIND\): max\."):
-            read_hazard_maps(source, Choices())
+            catalogue.read(source, Choices())
     else:
-        table = read_hazard_maps(source, Choices())
+        table = catalogue.read(source, Choices())
         assert {c.kind for c in table.columns[3:]} == {kind}
 
 
 def test_rows_of_another_calculation_are_an_error(maps, sites):
     with pytest.raises(InvalidOutput, match="has 3 rows of Hazard Maps but 2 sites"):
-        read_hazard_maps(maps(count=3, sitecol=sites([0, 1], [0, 0])), Choices())
+        catalogue.read(maps(count=3, sitecol=sites([0, 1], [0, 0])), Choices())
 
 
 def test_custom_site_ids_stay_text(maps, sites, rows_of):
     sitecol = sites([0, 1], [0, 0], depth=[0, 2.5], custom=[b"00123", b"7"])
-    table = read_hazard_maps(maps(sitecol=sitecol), Choices(imt="PGA", poe="0.1"))
+    table = catalogue.read(maps(sitecol=sitecol), Choices(imt="PGA", poe="0.1"))
     assert [(c.name, c.type) for c in table.columns[:2]] == [
         ("site_id", INTEGER),
         ("custom_site_id", TEXT),
@@ -373,13 +377,13 @@ def test_custom_site_ids_stay_text(maps, sites, rows_of):
 
 
 def test_no_geometry(maps):
-    table = read_hazard_maps(maps(), Choices(geometry="none"))
+    table = catalogue.read(maps(), Choices(geometry="none"))
     assert table.geometry == "none"
     assert [block.xy for block in table.blocks()] == [None]
 
 
 def test_long_format_of_several_units_has_none(maps):
-    table = read_hazard_maps(maps(), Choices(long_format=True))
+    table = catalogue.read(maps(), Choices(long_format=True))
     assert table.column("value").unit == ""
     assert (table.geometry, table.title) == (POINT, "Hazard maps of calculation 5")
 
@@ -387,15 +391,15 @@ def test_long_format_of_several_units_has_none(maps):
 @pytest.mark.parametrize(
     ("choices", "field", "breaks"),
     [
-        ({}, "PGA-0.1", STANDARD_G),
+        ({}, "PGA-0.1", LIMITS),
         ({"imt": "PGV,SA(0.2)"}, "PGV-0.1", ()),
-        ({"imt": "SA(0.2)", "poe": "0.02"}, "SA(0.2)-0.02", STANDARD_G),
+        ({"imt": "SA(0.2)", "poe": "0.02"}, "SA(0.2)-0.02", LIMITS),
         ({"style_field": "pgv-0.02"}, "PGV-0.02", ()),
-        ({"kind": "max,mean"}, "max-PGA-0.1", STANDARD_G),
+        ({"kind": "max,mean"}, "max-PGA-0.1", LIMITS),
     ],
 )
 def test_styled_field(maps, choices, field, breaks):
-    style = read_hazard_maps(maps(), Choices(**choices)).style
+    style = catalogue.read(maps(), Choices(**choices)).style
     assert (style.field, style.breaks) == (field, breaks)
     assert style.classification == ("standard" if breaks else "pretty")
 
@@ -423,7 +427,7 @@ def test_title(column, time, title):
 def test_names_of_fields_are_those_of_the_csv(hazard_source, sites, rows_of):
     parameters = {"hazard_imtls": {"PGA": [1]}, "poes": [0.09999995, 0.1], "mean": True}
     values = {("mean", "PGA"): [[1, 2]]}
-    table = read_hazard_maps(hazard_source(parameters, values, {5: sites([0], [0])}), Choices())
+    table = catalogue.read(hazard_source(parameters, values, {5: sites([0], [0])}), Choices())
     assert columns(table, rows_of)["PGA-0.09999995"] == (1.0,)
     assert columns(table, rows_of)["PGA-0.1"] == (2.0,)
 
@@ -452,7 +456,7 @@ def test_real_statistics_equal_the_csv(client, source_of, exported, logic_tree, 
 
 def test_parameters_that_tell_nothing(maps):
     with pytest.raises(InvalidOutput, match="Calculation 5 does not tell"):
-        read_hazard_maps(maps({"investigation_time": 50.0}), Choices())
+        catalogue.read(maps({"investigation_time": 50.0}), Choices())
 
 
 @pytest.mark.parametrize("poes", [[float("nan")], [0.1, float("inf")]])

@@ -6,16 +6,17 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.hazard_curves import (
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import POINT, POLYGON, REAL
+from oq_processing.outputs.readers.hazard_curves import (
     level_names,
-    read_hazard_curves,
     read_site_curves,
 )
-from oq_processing.outputs.styles import STANDARD_PROBABILITY
-from oq_processing.outputs.table import POINT, POLYGON, REAL
 
 LEVELS = {"MMI": [5.0, 7.0], "SA(0.2)": [0.01, 0.2, 3.0], "PGA": [0.005, 0.12, 0.5]}
+# limits of the classes that make maps comparable, in probabilities
+LIMITS = (0.01, 0.05, 0.10, 0.20, 0.30, 0.50, 0.70, 0.90)
+
 PARAMETERS = {
     "hazard_imtls": LEVELS,
     "investigation_time": 50.0,
@@ -105,13 +106,13 @@ def test_all_imts_equal_the_csv(client, source_of, exported, area_source, rows_o
 
 
 def test_told_of_a_real_curve(source_of, area_source):
-    table = read_hazard_curves(source_of(area_source, "hcurves"), Choices(imt="PGA,SA(1.0)"))
+    table = catalogue.read(source_of(area_source, "hcurves"), Choices(imt="PGA,SA(1.0)"))
     column = table.column("PGA-0.1031988")
     level = column.meaning().pop("level")
     assert level == pytest.approx(0.1031988, abs=5e-8)
     assert table.style.field == "PGA-0.1031988"
     assert table.title == "Mean probability of exceeding PGA 0.1032 g in 50 years"
-    assert column.title == "Mean exceedance of PGA 0.1032 g in 50 years [probability]"
+    assert column.title == "Mean probability of exceeding PGA 0.1032 g in 50 years [probability]"
 
 
 def test_statistics_and_realizations_equal_the_csv(
@@ -123,8 +124,8 @@ def test_statistics_and_realizations_equal_the_csv(
     # more than twenty are fetched together
     chosen = ["mean", "quantile-0.05", "quantile-0.95", *(f"rlz-{i}" for i in range(300, 322))]
     with pytest.raises(InvalidChoice, match=r"KIND or IMT, or use LONG_FORMAT\.$"):
-        read_hazard_curves(source, Choices(kind=", ".join([*chosen, "rlzs"])))
-    table = read_hazard_curves(source, Choices(kind=", ".join(chosen), long_format=True))
+        catalogue.read(source, Choices(kind=", ".join([*chosen, "rlzs"])))
+    table = catalogue.read(source, Choices(kind=", ".join(chosen), long_format=True))
     got = columns(table, rows_of)
     names = {
         "mean": "hazard_curve-mean-PGA",
@@ -145,7 +146,7 @@ def test_statistics_and_realizations_equal_the_csv(
 
 def test_one_site_of_a_real_grid(source_of, area_source, rows_of):
     source = source_of(area_source, "hcurves")
-    got = columns(read_hazard_curves(source, Choices(imt="PGA,SA(0.2)")), rows_of)
+    got = columns(catalogue.read(source, Choices(imt="PGA,SA(0.2)")), rows_of)
     found = read_site_curves(source, ["mean", "rlz-0"], ["SA(0.2)", "PGA"], 417)
     assert len(found) == 4
     for kind in ("mean", "rlz-0"):
@@ -161,7 +162,7 @@ def test_one_site_of_a_real_grid(source_of, area_source, rows_of):
 
 
 def test_kinds_imts_and_levels_are_not_mixed_up(curves, rows_of):
-    table = read_hazard_curves(curves(), Choices(kind="all,rlzs"))
+    table = catalogue.read(curves(), Choices(kind="all,rlzs"))
     got = columns(table, rows_of)
     order = ("PGA", "SA(0.2)", "MMI")
     names = [
@@ -186,7 +187,7 @@ def test_kinds_imts_and_levels_are_not_mixed_up(curves, rows_of):
 
 def test_only_what_was_chosen_is_fetched(curves):
     source = curves()
-    read_hazard_curves(source, Choices(kind="std", imt="MMI"))
+    catalogue.read(source, Choices(kind="std", imt="MMI"))
     assert [key[2:] for key in source.client.asked if key[1] == "hcurves"] == [
         (("imt", "MMI"), ("kind", "std"))
     ]
@@ -207,12 +208,12 @@ def test_one_site(curves):
 
 
 def test_what_columns_mean(curves):
-    table = read_hazard_curves(curves(), Choices(kind="all,rlz-1"))
+    table = catalogue.read(curves(), Choices(kind="all,rlz-1"))
     assert table.column("mean-PGA-0.1200000").meaning() == {
         "name": "mean-PGA-0.1200000",
         "type": REAL,
         "additive": False,
-        "label": "Mean exceedance of PGA 0.12 g in 50 years",
+        "label": "Mean probability of exceeding PGA 0.12 g in 50 years",
         "unit": "probability",
         "quantity": "hazard curve",
         "kind": "mean",
@@ -221,10 +222,10 @@ def test_what_columns_mean(curves):
     }
     labels = {c.kind: c.label for c in table.columns if c.name.endswith("MMI-7.00000e+00")}
     assert labels == {
-        "mean": "Mean exceedance of MMI 7 in 50 years",
-        "std": "Standard deviation of the exceedance of MMI 7 in 50 years",
-        "quantile-0.5": "Median exceedance of MMI 7 in 50 years",
-        "rlz-1": "Exceedance of MMI 7 in 50 years, realization 1 (A~b2, weight 0.1)",
+        "mean": "Mean probability of exceeding MMI 7 in 50 years",
+        "std": "Standard deviation of the probability of exceeding MMI 7 in 50 years",
+        "quantile-0.5": "Median probability of exceeding MMI 7 in 50 years",
+        "rlz-1": "Probability of exceeding MMI 7 in 50 years, realization 1 (A~b2, weight 0.1)",
     }
     assert table.notes == ("Realization 1 (A~b2, weight 0.1).",)
 
@@ -237,7 +238,7 @@ def test_many_realizations_are_not_all_told(hazard_source, curves):
     for i in range(12):
         key = (5, "hcurves", ("imt", "PGA"), ("kind", f"rlz-{i}"))
         source.client.extracts[key] = {f"rlz-{i:03d}": np.zeros((2, 1, 3), "f4")}
-    [note] = read_hazard_curves(source, Choices(kind="rlzs", imt="PGA")).notes
+    [note] = catalogue.read(source, Choices(kind="rlzs", imt="PGA")).notes
     assert note.count("(A~b1, weight 0.08333)") == 10
     assert note.endswith("Realization 9 (A~b1, weight 0.08333); and 2 more realizations.")
 
@@ -264,10 +265,10 @@ def test_many_realizations_are_not_all_told(hazard_source, curves):
     ],
 )
 def test_what_is_drawn(curves, choices, field, title):
-    table = read_hazard_curves(curves(), Choices(**choices))
+    table = catalogue.read(curves(), Choices(**choices))
     style = table.style
     assert (style.field, table.title) == (field, title)
-    assert (style.classification, style.breaks) == ("standard", STANDARD_PROBABILITY)
+    assert (style.classification, style.breaks) == ("standard", LIMITS)
     assert table.geometry == POINT
 
 
@@ -276,7 +277,7 @@ def test_unknown_measures_draw_the_middle_level(curves):
     source = curves(parameters)
     key = (5, "hcurves", ("imt", "EAS(1.0)"), ("kind", "mean"))
     source.client.extracts[key] = {"mean": np.ones((2, 1, 3), "f4")}
-    table = read_hazard_curves(source, Choices())
+    table = catalogue.read(source, Choices())
     assert table.style.field == "EAS(1.0)-2.00000e+00"
     assert table.title == "Mean probability of exceeding EAS(1.0) 2 in 50 years"
 
@@ -288,7 +289,7 @@ def test_names_are_unique():
 
 
 def test_long_format(curves, rows_of):
-    table = read_hazard_curves(curves(), Choices(kind="mean,rlz-0", long_format=True))
+    table = catalogue.read(curves(), Choices(kind="mean,rlz-0", long_format=True))
     assert table.rows == 2 * 2 * 8
     assert table.title == "Hazard curves of calculation 5"
     assert [c.name for c in table.columns][3:] == ["kind", "imt", "iml", "poe"]
@@ -302,13 +303,13 @@ def test_long_format(curves, rows_of):
         for level, poe in zip(LEVELS[imt], made_up(kind, imt)[site].tolist())
     ]
     assert rows_of(table) == expected
-    assert (table.style.field, table.style.breaks) == ("poe", STANDARD_PROBABILITY)
-    only = read_hazard_curves(curves(), Choices(imt="PGA", long_format=True))
+    assert (table.style.field, table.style.breaks) == ("poe", LIMITS)
+    only = catalogue.read(curves(), Choices(imt="PGA", long_format=True))
     assert only.column("iml").title == "Intensity measure level [g]"
 
 
 def test_long_format_of_many_blocks(curves, rows_of):
-    table = read_hazard_curves(curves(count=5000), Choices(imt="PGA", long_format=True))
+    table = catalogue.read(curves(count=5000), Choices(imt="PGA", long_format=True))
     blocks = list(table.blocks())
     assert max(block.rows for block in blocks) * 7 <= 50_000
     got = rows_of(table)
@@ -322,23 +323,23 @@ def test_long_format_of_many_blocks(curves, rows_of):
 def test_cells(curves, sites):
     lon, lat = (a.ravel() for a in np.meshgrid(np.arange(4) * 0.5, np.arange(3) * 0.5))
     source = curves(count=12, sitecol=sites(lon, lat))
-    table = read_hazard_curves(source, Choices(imt="PGA", geometry="cell"))
+    table = catalogue.read(source, Choices(imt="PGA", geometry="cell"))
     assert table.geometry == POLYGON
     [block] = table.blocks()
     rings = np.array([np.frombuffer(w[13:], "<f8").reshape(5, 2) for w in block.wkb])
     assert rings[:, :4].mean(axis=1).tolist() == np.column_stack([lon, lat]).tolist()
-    long = read_hazard_curves(source, Choices(imt="PGA", geometry="cell", long_format=True))
+    long = catalogue.read(source, Choices(imt="PGA", geometry="cell", long_format=True))
     [block] = long.blocks()
     assert [bytes(w) for w in block.wkb][::3] == [bytes(w) for b in table.blocks() for w in b.wkb]
 
 
 def test_sites_on_both_sides_of_the_antimeridian(curves, sites, rows_of):
     source = curves(sitecol=sites([179.9, -179.9], [0.0, 0.0]))
-    table = read_hazard_curves(source, Choices(imt="PGA"))
+    table = catalogue.read(source, Choices(imt="PGA"))
     [note] = table.notes
     assert "give the project a CRS that is centred there, such as EPSG:3832" in note
     assert [block.xy.tolist() for block in table.blocks()] == [[[179.9, 0.0], [-179.9, 0.0]]]
-    assert read_hazard_curves(source, Choices(imt="PGA", geometry="none")).notes == ()
+    assert catalogue.read(source, Choices(imt="PGA", geometry="none")).notes == ()
 
 
 def test_amplified_curves_have_the_levels_of_the_soil(curves):
@@ -346,7 +347,7 @@ def test_amplified_curves_have_the_levels_of_the_soil(curves):
     for imt in LEVELS:
         key = (5, "hcurves", ("imt", imt), ("kind", "mean"))
         source.client.extracts[key] = {"mean": np.ones((2, 1, 2), "f4")}
-    names = [c.name for c in read_hazard_curves(source, Choices(imt="PGA")).columns][3:]
+    names = [c.name for c in catalogue.read(source, Choices(imt="PGA")).columns][3:]
     assert names == ["PGA-0.1000000", "PGA-0.2000000"]
 
 
@@ -355,16 +356,16 @@ def test_amplified_curves_have_the_levels_of_the_soil(curves):
 
 def test_no_levels(curves):
     with pytest.raises(InvalidOutput, match="does not tell the intensity measure types"):
-        read_hazard_curves(curves({"investigation_time": 50.0}), Choices())
+        catalogue.read(curves({"investigation_time": 50.0}), Choices())
     with pytest.raises(InvalidOutput, match="does not tell the levels"):
-        read_hazard_curves(curves({"hazard_imtls": {"PGA": []}}), Choices())
+        catalogue.read(curves({"hazard_imtls": {"PGA": []}}), Choices())
 
 
 def test_answer_with_nothing_inside(curves):
     source = curves({**PARAMETERS, "max": True})
     source.client.extracts[5, "hcurves", ("imt", "PGA"), ("kind", "max")] = {"kind": np.array([])}
     with pytest.raises(InvalidOutput) as error:
-        read_hazard_curves(source, Choices(kind="max", imt="PGA"))
+        catalogue.read(source, Choices(kind="max", imt="PGA"))
     assert str(error.value) == (
         "Calculation 5 has no “max” of PGA in its Hazard Curves; the server answered with nothing."
     )
@@ -373,7 +374,7 @@ def test_answer_with_nothing_inside(curves):
 def test_other_levels_than_the_parameters_tell(curves):
     source = curves({**PARAMETERS, "hazard_imtls": {"PGA": [0.1, 0.2]}})
     with pytest.raises(InvalidOutput, match=r"the shape \(2, 1, 3\), not \(sites, 1, 2\)\.$"):
-        read_hazard_curves(source, Choices())
+        catalogue.read(source, Choices())
 
 
 def test_kinds_of_different_sites(curves):
@@ -381,7 +382,7 @@ def test_kinds_of_different_sites(curves):
     key = (5, "hcurves", ("imt", "PGA"), ("kind", "std"))
     source.client.extracts[key] = {"std": np.ones((1, 1, 3), "f4")}
     with pytest.raises(InvalidOutput, match="different numbers of sites"):
-        read_hazard_curves(source, Choices(kind="mean,std", imt="PGA"))
+        catalogue.read(source, Choices(kind="mean,std", imt="PGA"))
 
 
 @pytest.mark.parametrize(
@@ -394,7 +395,7 @@ def test_kinds_of_different_sites(curves):
 def test_realizations_that_were_not_kept(curves, mode, individual, words):
     source = curves({**PARAMETERS, "individual_rlzs": individual}, mode=mode)
     with pytest.raises(InvalidChoice) as error:
-        read_hazard_curves(source, Choices(kind="rlz-0"))
+        catalogue.read(source, Choices(kind="rlz-0"))
     assert words in str(error.value)
 
 
@@ -403,7 +404,7 @@ def test_the_only_realization(curves):
         source = curves({**PARAMETERS, "individual_rlzs": False}, mode=mode)
         only = source.client.extracts[5, "realizations"]["array"][:1]
         source.client.extracts[5, "realizations"] = {"array": only}
-        table = read_hazard_curves(source, Choices(kind="rlz-0", imt="PGA"))
+        table = catalogue.read(source, Choices(kind="rlz-0", imt="PGA"))
         return table.columns[3].name
 
     assert kept("classical") == "PGA-0.0050000"
@@ -423,20 +424,20 @@ def test_realizations_that_the_server_does_not_find(curves):
 
     source.client.extract = without
     with pytest.raises(InvalidChoice, match="kept no single realizations"):
-        read_hazard_curves(source, Choices(kind="rlz-0", imt="PGA"))
+        catalogue.read(source, Choices(kind="rlz-0", imt="PGA"))
 
 
 def test_no_sites(curves):
     source = curves()
     del source.client.extracts[5, "sitecol"]
     with pytest.raises(InvalidOutput, match="no sites; they cannot be located"):
-        read_hazard_curves(source, Choices(imt="PGA"))
+        catalogue.read(source, Choices(imt="PGA"))
 
 
 def test_no_logic_tree(curves):
     source = curves()
     del source.client.extracts[5, "realizations"]
-    assert read_hazard_curves(source, Choices(imt="PGA")).rows == 2
+    assert catalogue.read(source, Choices(imt="PGA")).rows == 2
 
 
 def test_parameters_are_those_of_the_source(curves):

@@ -10,8 +10,8 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, LINE, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, LINE, NONE, POINT, REAL, TEXT
 
 FIELDS = {
     "id": ["E1", "B", "A"],
@@ -83,7 +83,7 @@ def test_a_node_that_is_no_asset_keeps_its_row(infra, rows_of):
     [block] = table.blocks()
     assert block.xy[0].tolist() == [0, 10]
     assert np.isnan(block.xy[1]).all()
-    assert table.notes == ("1 of 2 nodes have no place, they are no assets: ZZ.",)
+    assert table.notes == ("1 of 2 nodes have no place, they are not assets: ZZ.",)
 
 
 def test_edges_are_lines_apart_or_instead(infra):

@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
-from helpers import zipped
+from helpers import COST_TYPES, csv_text, titles
 
-from oq_processing.engine.calculation import Output
-from oq_processing.engine.client import Download, LogRecord
+from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import NONE, POINT, REAL, TEXT
+from oq_processing.outputs.assets.damage_states import of_rank
+from oq_processing.outputs.core import csv_export
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT
 
 HEADER = "asset_id,NAME_1,taxonomy,lon,lat"
 ROWS = ["00123,Bagmati,RM,80.50000,29.10000", "a2,?,W,81.25000,28.75000"]
-EXPOSURE = (
-    '<costTypes><costType name="structural" type="aggregated" unit="EUR"/>'
-    '<costType unit="USD" name="contents" type="per_asset"/></costTypes>'
-)
 LOSSES = "contents,occupants,structural"
+EXPECTED = "Expected number of buildings"
 
 
 def csv_file(columns: str, *values: str) -> str:
-    lines = [f"{HEADER},{columns}", *(f"{a},{b}" for a, b in zip(ROWS, values))]
-    comment = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, start_date='2026-11-23'\""
-    return "".join(f"{line}\r\n" for line in [comment, *lines])
+    return csv_text(f"{HEADER},{columns}", *(f"{a},{b}" for a, b in zip(ROWS, values)))
 
 
 @pytest.fixture
-def risk_source(fake_source, monkeypatch):
+def risk_source(fake_source):
     """A source of losses or damage: its members, the parameters, and the exposure's cost types."""
 
-    def make(kind: str, files: dict[str, str], parameters=None, exposure=EXPOSURE, parent=None):
-        [(name, text), *more] = files.items()
-        data = zipped(files) if more else text.encode()
-        source = fake_source(data, f"output-7-{name}", type=kind, name="Risk")
-        client = source.client
+    def make(kind: str, files: dict[str, str], parameters=None, exposure=COST_TYPES, parent=None):
         parameters = {"calculation_mode": "scenario_risk", **(parameters or {})}
         if parent:
             parameters["hazard_calculation_id"] = parent
-        member = np.array(json.dumps(parameters).encode())
-        client.extracts[5, "oqparam"] = {"json": member}
-        object.__setattr__(source.calculation, "mode", parameters["calculation_mode"])
-        exposure_output = Output(9, "exposure", "Exposure", ("zip",))
-        owner = parent or 5
-        has = [exposure_output] if exposure else []
-        client.outputs = lambda number: has if number == owner else []
-        plain = client.export
-
-        def export(output, fmt, target: Path, progress=None):
-            if output is exposure_output:
-                client.asked.append("exposure")
-                target.write_bytes(zipped({"assetcol_1.csv": "id", "exposure_1.xml": exposure}))
-                return Download(target, "exposure.zip", 1)
-            return plain(output, fmt, target, progress)
-
-        client.export = export
-        return source
+        return fake_source(files, None, parameters, exposure, type=kind, name="Risk")
 
     return make
 
@@ -80,10 +52,6 @@ def losses(risk_source):
         return catalogue.read(source, choices or Choices())
 
     return read
-
-
-def titles(table) -> dict[str, str]:
-    return {c.name: c.title for c in table.columns if c.quantity}
 
 
 def test_a_table_of_losses(losses, rows_of):
@@ -153,7 +121,7 @@ def test_a_unit_that_nobody_tells_is_not_guessed(losses):
 
 def test_units_of_sums_and_insured_losses(losses):
     columns = "structural+contents,structural+occupants,structural_ins,area,number"
-    exposure = EXPOSURE.replace("USD", "EUR").replace(
+    exposure = COST_TYPES.replace("USD", "EUR").replace(
         "</costTypes>", '<costType name="area" type="aggregated" unit="SQM"/></costTypes>'
     )
     files = {"avg_losses-mean_5.csv": csv_file(columns, "1,2,3,4,5", "1,2,3,4,5")}
@@ -169,7 +137,7 @@ def test_units_of_sums_and_insured_losses(losses):
 def test_the_exposure_is_fetched_only_for_money(losses):
     files = {"avg_losses-mean_5.csv": csv_file("occupants", "1", "2")}
     losses(files=files)
-    assert "exposure" not in losses.source.client.asked
+    assert ("exposure", "zip") not in losses.source.client.asked
 
 
 @pytest.mark.parametrize(
@@ -215,6 +183,20 @@ def test_all_statistics_side_by_side(losses, rows_of):
     assert [table.column(n).additive for n in names] == [True, False, False]
     assert table.style.field == "mean-structural"
     assert table.provenance["choices"] == {"KIND": "all", "LOSS_TYPE": "structural"}
+
+
+def test_statistics_side_by_side_where_rows_are_long(losses, rows_of, monkeypatch):
+    """Rows of one file are longer than those of the other, so their blocks would differ."""
+    monkeypatch.setattr(csv_export, "MAX_ROW", 20_000)
+    rows = [f"a{i},Bagmati,{'R' * 50},80.5,29.1,{i}" for i in range(900)]
+    files = {
+        "avg_losses-mean_5.csv": csv_text(f"{HEADER},structural", *rows),
+        "avg_losses-max_5.csv": csv_text(
+            f"{HEADER},structural", *(f"{row}.{'0' * 99}" for row in rows)
+        ),
+    }
+    table = losses(Choices(kind="mean,max"), files=files)
+    assert [row[5:] for row in rows_of(table)] == [(i, i) for i in range(900)]
 
 
 def test_statistics_of_other_assets_are_not_put_side_by_side(losses):
@@ -288,21 +270,20 @@ def test_a_table_of_damage(damage, rows_of):
     # of contents, states are missing: no fraction can be told
     assert rows_of(table)[0][5:] == (*(float(i) for i in range(9)), 6 / (2 + 3 + 4 + 5 + 6))
     assert titles(table) == {
-        "contents-no_damage": "Expected number without damage, contents, given the event "
+        "contents-no_damage": f"{EXPECTED} without damage (contents) given the event [buildings]",
+        "contents-complete": f"{EXPECTED} in damage state complete (contents) given the event "
         "[buildings]",
-        "contents-complete": "Expected number in state complete, contents, given the event "
-        "[buildings]",
-        "structural-no_damage": "Expected number without damage, structural, given the event "
+        "structural-no_damage": f"{EXPECTED} without damage (structural) given the event "
         "[buildings]",
         **{
-            f"structural-{s}": f"Expected number in state {s}, structural, given the event "
+            f"structural-{s}": f"{EXPECTED} in damage state {s} (structural) given the event "
             "[buildings]"
             for s in STATES
         },
-        "structural-losses": "Expected losses, structural, given the event [EUR]",
-        "structural-fatalities": "Expected fatalities, structural, given the event [people]",
-        "structural-complete-fraction": "Fraction in state complete, structural, given the event, "
-        "derived: of all states",
+        "structural-losses": "Expected losses (structural) given the event [EUR]",
+        "structural-fatalities": "Expected fatalities (structural) given the event [people]",
+        "structural-complete-fraction": "Fraction of buildings in damage state complete "
+        "(structural) given the event, derived: of all states",
     }
     states = [c.damage_state for c in table.columns if c.loss_type == "structural"]
     assert states == ["no_damage", *STATES, "", "", "complete"]
@@ -323,7 +304,7 @@ def test_states_with_hyphens_and_several_perils(damage):
     column = table.column("landslide-structural-near-collapse")
     assert (column.loss_type, column.damage_state) == ("structural", "near-collapse")
     assert column.label == (
-        "Expected number in state near-collapse, structural, landslide, given the event"
+        f"{EXPECTED} in damage state near-collapse (structural, landslide) given the event"
     )
     assert table.style.field == "earthquake-structural-near-collapse"
 
@@ -331,12 +312,12 @@ def test_states_with_hyphens_and_several_perils(damage):
 def test_damage_says_its_time(damage):
     table = damage(calculation_mode="classical_damage", investigation_time=50)
     assert table.column("structural-slight").label == (
-        "Expected number in state slight, structural, in 50 years"
+        f"{EXPECTED} in damage state slight (structural) in 50 years"
     )
     table = damage(
         calculation_mode="classical_damage", investigation_time=50, risk_investigation_time=1
     )
-    assert table.title == "Expected number in state complete, structural, in 1 year [buildings]"
+    assert table.title == f"{EXPECTED} in damage state complete (structural) in 1 year [buildings]"
 
 
 @pytest.mark.parametrize(
@@ -359,8 +340,8 @@ def test_modal_damage_states_are_categories_by_rank(damage, rows_of):
     assert [c.type for c in table.columns[5:]] == [TEXT, TEXT]
     assert not any(c.additive for c in table.columns)
     assert titles(table) == {
-        "modal-ds-structural": "Most probable damage state, structural",
-        "modal-ds-landslide~contents": "Most probable damage state, contents, landslide",
+        "modal-ds-structural": "Most probable damage state (structural)",
+        "modal-ds-landslide~contents": "Most probable damage state (contents, landslide)",
     }
     assert table.style.field == "modal-ds-structural"
     assert [(value, label) for value, label, _ in table.style.categories] == [
@@ -371,6 +352,22 @@ def test_modal_damage_states_are_categories_by_rank(damage, rows_of):
     assert len(set(colors)) == 5
     two = damage("modal-ds-structural", "LS1", limit_states=["LS1", "LS2"]).style.categories
     assert (two[0][2], two[-1][2]) == (colors[0], colors[-1])
+
+
+@pytest.mark.parametrize(
+    ("states", "colors"),
+    [
+        (2, "04"),
+        (3, "034"),
+        (4, "0234"),
+        (5, "01234"),
+        (6, "012234"),
+        (7, "0122334"),
+        (10, "0112223344"),
+    ],
+)
+def test_colors_of_states_go_from_none_to_the_worst(states, colors):
+    assert "".join(of_rank("01234", rank, states) for rank in range(states)) == colors
 
 
 def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
@@ -394,11 +391,21 @@ def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
         name: text.replace("81.25000,28.75000", "80.50000,29.10000") for name, text in files.items()
     }
     source = risk_source("damages-stats", same_place, {**PARAMETERS, "limit_states": ["z"]})
-    [row] = rows_of(catalogue.read(source, Choices(aggregate_by_site=True)))
+    table = catalogue.read(source, Choices(aggregate_by_site=True))
+    assert table.column("slide-structural-z-fraction").label == (
+        "Fraction of buildings in damage state z (structural, slide) given the event, sum by site, "
+        "derived: of all states"
+    )
+    [row] = rows_of(table)
     assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
 
 
 # --- arrays of extracts
+
+
+def exports(source) -> list[str]:
+    """The outputs that were asked for as CSV."""
+    return [kind for kind, *fmt in source.client.asked if fmt == ["csv"]]
 
 
 def array_of(values: dict[str, list[float]]) -> np.ndarray:
@@ -427,7 +434,7 @@ def with_arrays(risk_source):
         kind="avg_losses-stats",
         arrays=None,
         what="losses_by_asset",
-        exposure=EXPOSURE,
+        exposure=COST_TYPES,
         **parameters,
     ):
         files = {"avg_losses-mean_5.csv": csv_file("structural", "7", "8")}
@@ -459,7 +466,7 @@ def test_losses_in_full_precision(with_arrays, rows_of):
     ]
     [block] = table.blocks()
     assert block.xy.tolist() == [[80.08882, 29.1], [81.25, 28.75]]
-    assert "csv" not in source.client.asked
+    assert not exports(source)
     assert table.provenance["members"] == ["avg_losses-mean"]
     both = catalogue.read(source, Choices(kind="all", loss_type="structural"))
     assert [c.name for c in both.columns][5:] == ["mean-structural", "max-structural"]
@@ -487,7 +494,7 @@ def test_an_extract_is_used_where_it_is_what_the_export_holds(
 ):
     source = with_arrays(kind, arrays, **parameters)
     table = catalogue.read(source, Choices())
-    assert ("csv" in source.client.asked) is not used
+    assert bool(exports(source)) is not used
     assert [c.name for c in table.columns][5:] == (["contents"] if used else []) + ["structural"]
     expected = arrays.get("mean", ARRAYS["max"])["structural"].tolist() if used else [7.0, 8.0]
     assert [row[-1] for row in rows_of(table)] == expected
@@ -495,16 +502,16 @@ def test_an_extract_is_used_where_it_is_what_the_export_holds(
 
 def test_realizations_beside_statistics_are_not_taken_for_the_only_one(with_arrays):
     source = with_arrays("avg_losses-rlzs", {"rlz-000": ARRAYS["max"]})
-    source.client.outputs = lambda _: [Output(1, "avg_losses-stats", "S", ("csv",))]
+    source.client.has[5] = [Output(1, "avg_losses-stats", "S", ("csv",))]
     catalogue.read(source, Choices())
-    assert "csv" in source.client.asked
+    assert exports(source)
 
 
 def test_modal_damage_states_are_in_the_export_only(with_arrays):
     about = {**PARAMETERS, "modal_damage_state": True}
     source = with_arrays("damages-stats", ARRAYS, "damages-stats", **about)
     catalogue.read(source, Choices())
-    assert "csv" in source.client.asked
+    assert exports(source)
 
 
 EVENTS = {"calculation_mode": "event_based_risk", "investigation_time": 50}
@@ -540,7 +547,7 @@ def test_no_other_losses_per_year_are_derived(with_arrays, mode):
 
 
 def test_what_is_by_time_is_not_divided_by_years(with_arrays):
-    by_month = EXPOSURE.replace('unit="USD"', 'unit="USD/month"')
+    by_month = COST_TYPES.replace('unit="USD"', 'unit="USD/month"')
     table = catalogue.read(with_arrays(**EVENTS, exposure=by_month), Choices())
     assert table.column("contents").unit == "USD/month"
     assert list(titles(table)) == ["contents", "structural", "structural-per-year"]
@@ -550,6 +557,16 @@ def test_losses_of_chosen_assets_summed_by_site(with_arrays, rows_of):
     table = catalogue.read(with_arrays(), Choices(taxonomy="W", aggregate_by_site=True))
     assert rows_of(table) == [(None, "W", 81.25, 28.75, pytest.approx(0.1, 1e-7), 2.0, 1)]
     assert table.title == "Mean structural loss, by site [EUR]"
+    drawn = Choices(aggregate_by_site=True, style_field="Contents")
+    table = catalogue.read(with_arrays(**EVENTS), drawn)
+    assert table.title == "Average contents loss in 50 years, by site [USD]"
+    assert (table.style.field, table.column("assets").title) == ("contents", "Number of assets")
+    labels = [table.column(f"contents{which}").label for which in ("", "-per-year")]
+    assert labels == [
+        "Average contents loss in 50 years, sum by site",
+        "Average contents loss per year, sum by site, derived: divided by 50",
+    ]
+    assert table.column("contents-per-year").type == REAL
     with pytest.raises(InvalidChoice, match="the maximum of a total is not the sum"):
         catalogue.read(with_arrays(), Choices(kind="max", aggregate_by_site=True))
 
@@ -571,7 +588,7 @@ def test_assets_of_the_exposure_that_have_no_losses(with_arrays):
 def test_too_many_fields(with_arrays):
     arrays = {f"rlz-{i:03d}": array_of({"structural-slight": [1, 2]}) for i in range(500)}
     source = with_arrays("damages-rlzs", arrays, "damages-rlzs", **PARAMETERS)
-    with pytest.raises(InvalidChoice, match="has 505 fields so chosen"):
+    with pytest.raises(InvalidChoice, match=r"would make 505 fields .*; a layer takes 500"):
         catalogue.read(source, Choices(kind="rlzs"))
     assert len(catalogue.read(source, Choices(kind="rlz-5..499")).columns) == 500
 
@@ -606,7 +623,9 @@ def test_event_based_damage_is_that_of_the_risk_investigation_time(with_arrays, 
         risk_investigation_time=50,
         ses_per_logic_tree_path=10,
     )
-    with pytest.raises(InvalidOutput, match="does not tell the years and the number of its events"):
+    with pytest.raises(
+        InvalidOutput, match="does not report the years and the number of its events"
+    ):
         catalogue.read(source, Choices(kind="rlz-1"))
     source.client.extracts[5, "num_events"] = {"num_events": np.array(48)}
     source.client.extracts[5, "realizations"] = {"array": np.zeros(2)}
@@ -615,17 +634,17 @@ def test_event_based_damage_is_that_of_the_risk_investigation_time(with_arrays, 
     factor = 48 / 2 / 20 * 50
     assert table.provenance["scaled_by"] == factor == 60
     assert titles(table) == {
-        "structural-slight": "Expected number in state slight, structural, in 50 years, "
+        "structural-slight": f"{EXPECTED} in damage state slight (structural) in 50 years, "
         "realization 1 [buildings]",
-        "structural-complete": "Expected number in state complete, structural, in 50 years, "
+        "structural-complete": f"{EXPECTED} in damage state complete (structural) in 50 years, "
         "realization 1 [buildings]",
-        "structural-losses": "Expected losses, structural, in 50 years, realization 1 [EUR]",
+        "structural-losses": "Expected losses (structural) in 50 years, realization 1 [EUR]",
     }
     assert [row[5:] for row in rows_of(table)] == [(90, 7.5, 6000), (15, 45, 12000)]
     assert all(c.additive for c in table.columns if c.quantity)
     assert table.style.field == "structural-complete"
     assert "aggrisk counts the events of each realization" in table.notes[-1]
-    assert "csv" not in source.client.asked
+    assert not exports(source)
     summed = catalogue.read(source, Choices(kind="rlz-0", tag_filter="taxonomy=*"))
     assert rows_of(summed)[0][5] == 30
 
@@ -698,7 +717,7 @@ def test_damage_of_the_engine(
     [(name, member)] = exported(client, number, "damages-rlzs", tmp_path).items()
     assert name == "avg_damages-rlz-000"
     check_against_csv(table, member, rows_of, 6)
-    assert table.title == "Expected number in state LS2, structural, given the event [buildings]"
+    assert table.title == f"{EXPECTED} in damage state LS2 (structural) given the event [buildings]"
     # each building is in one state
     numbers = [sum(row[4:-1]) for row in rows_of(table)]
     assert numbers == pytest.approx([3000.0, 1000.0, 2000.0])
@@ -712,7 +731,7 @@ def test_event_based_damage_of_the_engine(
 ):
     number = calculations(str(risk_cases / "event_based_damage/case_13"), "job_a.ini")
     table = catalogue.read(source_of(number, "damages-rlzs"), Choices())
-    assert table.title == "Expected number in state LS2, structural, in 50 years [buildings]"
+    assert table.title == f"{EXPECTED} in damage state LS2 (structural) in 50 years [buildings]"
     # 42 events in 1,000 years
     assert table.provenance["scaled_by"] == pytest.approx(42 / 20)
     names = [c.name for c in table.columns]

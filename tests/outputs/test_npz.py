@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidOutput
-from oq_processing.outputs import npz as npz_module
-from oq_processing.outputs.npz import IN_MEMORY, MAX_RATIO, Npz
+from oq_processing.outputs.core import npz as npz_module
+from oq_processing.outputs.core.npz import IN_MEMORY, MAX_RATIO, Npz
 
 
 def npy(array, **options) -> bytes:

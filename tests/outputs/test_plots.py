@@ -1,29 +1,26 @@
 """Figures: series against the engine's CSV, and what goes on which axis."""
 
-import json
 import math
 import re
 
 import numpy as np
 import pytest
-from helpers import zipped
+from helpers import csv_text, table_rows
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs import plots, table
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.losses import STATE_COLORS
-from oq_processing.outputs.plots import BARS, GRID, LINES, STACKS, Place, find_site, labels
-from oq_processing.outputs.sites import Sites
+from oq_processing.outputs.assets.damage_states import STATE_COLORS
+from oq_processing.outputs.core import table
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.plots import plot as plots
+from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Place, find_site, labels
+from oq_processing.outputs.sites.collection import Sites
 
 NOWHERE = Place()
 
 
 def rows_of_table(table) -> list[dict]:
     names = [c.name for c in table.columns]
-    found = []
-    for block in table.blocks():
-        found += [dict(zip(names, row)) for row in zip(*(v.tolist() for v in block.values))]
-    return found
+    return [dict(zip(names, row)) for row in table_rows(table)]
 
 
 # --- sites
@@ -194,6 +191,52 @@ def test_units_do_not_share_an_axis(hazard_source, sites):
         plots.read(source, Choices(imt="PGA,PGV"), Place())
 
 
+@pytest.fixture
+def of_a_year(hazard_source, sites):
+    """A function that plots hazard of one site in one year, of so many realizations."""
+
+    def plot(output, realizations=1, **choices):
+        parameters = {
+            "hazard_imtls": {"PGA": [0.1, 0.9]},
+            "poes": [0.1, 0.02],
+            "investigation_time": 1.0,
+            "individual_rlzs": True,
+        }
+        kinds = ["mean", *(f"rlz-{i}" for i in range(realizations))]
+        source = hazard_source(parameters, {}, {5: sites([1.0], [2.0])}, realizations)
+        for kind in kinds:
+            member = f"rlz-{int(kind[4:]):03d}" if kind.startswith("rlz-") else kind
+            for what in ("hmaps", "hcurves"):
+                key = (5, what, ("imt", "PGA"), ("kind", kind), ("site_id", "0"))
+                source.client.extracts[key] = {member: np.full((1, 1, 2), 0.5, "f4")}
+        every = {f"rlz-{i:03d}": np.full((1, 1, 2), 0.5, "f4") for i in range(realizations)}
+        key = (5, "hmaps", ("imt", "PGA"), ("kind", "rlzs"), ("site_id", "0"))
+        source.client.extracts[key] = every
+        vars(source)["output"] = type(source.output)(7, output, "Hazard", ("csv",))
+        return plots.read(source, Choices(**choices), Place())
+
+    return plot
+
+
+def test_one_year_is_one_year(of_a_year):
+    spectra = of_a_year("uhs")
+    assert labels(spectra.series) == ["9.49-year (10% in 1 year)", "49-year (2% in 1 year)"]
+    one = of_a_year("uhs", poe="10%")
+    assert one.title == "9.49-year mean uniform hazard spectrum (10% in 1 year), site 0 (1, 2)"
+    curve = of_a_year("hcurves")
+    assert curve.y.title == "Probability of exceedance in 1 year"
+    assert [c.label for c in curve.table.columns][-1] == "Probability of exceedance in 1 year"
+
+
+@pytest.mark.parametrize(("realizations", "groups"), [(20, 2), (21, 1)])
+def test_spectra_of_many_realizations_are_of_one_probability(of_a_year, realizations, groups):
+    kinds = f"rlz-0..{realizations - 2}"  # and the engine's own mean
+    plot = of_a_year("uhs", realizations, kind=kinds)
+    assert len(plot.series) == groups * realizations
+    note = "Plotted: 49-year (2% in 1 year); others by POE."
+    assert plot.notes == (() if groups == 2 else (note,))
+
+
 # --- loss exceedance, against the engine's own CSV
 
 
@@ -241,34 +284,24 @@ def test_loss_exceedance_by_tag(plotted, losses_by_tag, client, exported, tmp_pa
 # --- files of our own
 
 
-def csv_file(header: str, *rows: str) -> str:
-    comment = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42\""
-    return "".join(f"{line}\r\n" for line in [comment, header, *rows])
-
-
 @pytest.fixture
 def risk(fake_source):
     """A function that plots an output of the given files."""
 
     def plot(output, files, place=NOWHERE, parameters=None, **choices):
-        data = zipped(files) if len(files) > 1 else next(iter(files.values())).encode()
-        source = fake_source(data, f"output-7-{next(iter(files))}", type=output, name="Risk")
         parameters = {
             "calculation_mode": "scenario_damage",
             "limit_states": ["slight", "complete"],
             **(parameters or {}),
         }
-        member = np.array(json.dumps(parameters).encode())
-        source.client.extracts[5, "oqparam"] = {"json": member}
-        object.__setattr__(source.calculation, "mode", parameters["calculation_mode"])
-        source.client.outputs = lambda _: []
+        source = fake_source(files, None, parameters, type=output, name="Risk")
         return plots.read(source, Choices(**choices), place)
 
     return plot
 
 
 TOTALS = {
-    "aggrisk-_5.csv": csv_file(
+    "aggrisk-_5.csv": csv_text(
         "loss_type,rlz_id,no_damage,slight,complete,losses_value",
         "structural,0,80,15,5,1000",
         "structural,1,70,20,10,2000",
@@ -276,7 +309,7 @@ TOTALS = {
     )
 }
 ASSETS = {
-    "damages-rlz-000_5.csv": csv_file(
+    "damages-rlz-000_5.csv": csv_text(
         "asset_id,taxonomy,lon,lat,structural-no_damage,structural-slight,structural-complete,"
         "structural-losses",
         "00123,W,80.5,29.1,97,2,1,100",
@@ -343,7 +376,7 @@ def test_no_such_asset(risk):
 
 
 LOSS_CURVES = {
-    f"loss_curves-{kind}_5.csv": csv_file(
+    f"loss_curves-{kind}_5.csv": csv_text(
         "asset_id,loss_type,loss_value,loss_ratio,poe",
         f"a1,structural,0,0,{0.5 * factor}",
         f"a1,structural,{10 * factor},0.1,{0.25 * factor}",
@@ -540,8 +573,8 @@ def test_sites_of_a_disaggregation(risk):
 
 
 def test_what_cannot_be_plotted(risk):
-    text = csv_file("a,b", "1,2")
-    with pytest.raises(InvalidChoice, match=r"Risk \(events\) cannot be plotted; only: hcurves"):
+    text = csv_text("a,b", "1,2")
+    with pytest.raises(InvalidChoice, match=r"Risk \(events\) cannot be plotted; only: .*hcurves"):
         risk("events", {"events_5.csv": text})
     with pytest.raises(InvalidChoice, match="is not by site; leave SITE and SITE_ID empty"):
         risk("aggrisk", TOTALS, Place(site_id="1"))

@@ -2,15 +2,7 @@ import math
 
 import pytest
 
-from oq_processing.outputs.quantities import (
-    holds_time,
-    imt_order,
-    imt_unit,
-    kind_label,
-    percent,
-    return_period,
-    years,
-)
+from oq_processing.outputs.core.quantities import holds_time, imt_order, imt_unit, return_period
 
 
 @pytest.mark.parametrize(
@@ -82,35 +74,3 @@ def test_return_period(poe, time, period):
 
 def test_small_probabilities_keep_their_digits():
     assert return_period(1e-15, 1) == pytest.approx(1e15, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("poe", "text"),
-    [(0.1, "10%"), (0.0999999, "10%"), (0.0021, "0.21%"), (0.000404, "0.0404%"), (1, "100%")],
-)
-def test_percent(poe, text):
-    assert percent(poe) == text
-
-
-@pytest.mark.parametrize(
-    ("period", "text"),
-    [(474.561, "475"), (10000, "10000"), (50.0, "50"), (1.0, "1"), (0.25, "0.25")],
-)
-def test_years(period, text):
-    assert years(period) == text
-
-
-@pytest.mark.parametrize(
-    ("kind", "label"),
-    [
-        ("mean", "Mean"),
-        ("std", "Standard deviation"),
-        ("max", "Maximum"),
-        ("quantile-0.5", "Median"),
-        ("quantile-0.15", "Quantile 0.15"),
-        ("rlz-007", "Realization 7"),
-        ("new", "new"),
-    ],
-)
-def test_kind_label(kind, label):
-    assert kind_label(kind) == label

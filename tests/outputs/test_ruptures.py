@@ -11,9 +11,10 @@ import pytest
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFault
-from oq_processing.outputs import catalogue, ruptures
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import LINE, NONE, POINT, POLYGON
+from oq_processing.outputs import catalogue
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import LINE, NONE, POINT, POLYGON
+from oq_processing.outputs.readers import rupture_outlines, ruptures
 
 RUPTURE = [
     ("rup_id", "<i8"),
@@ -121,7 +122,7 @@ def test_a_table_of_ruptures(rupture_source, rows_of):
     assert (table.rows, table.geometry, table.lines, table.notes) == (2, POLYGON, None, ())
     assert table.title == "Ruptures of calculation 5"
     assert table.column("multiplicity").label == "Number of occurrences"
-    assert table.column("centroid_depth").title == "Depth of the middle [km]"
+    assert table.column("centroid_depth").title == "Centroid depth [km]"
 
 
 def test_large_magnitudes_are_on_top_of_regions_with_their_own_colours(rupture_source):
@@ -140,6 +141,15 @@ def test_large_magnitudes_are_on_top_of_regions_with_their_own_colours(rupture_s
     assert style.categories == (("Moon", "Moon", colors["Moon"]),)
     style = read(rupture_source(rows), geometry="point", style_field="mag").style
     assert (style.field, style.order_by, style.categories) == ("mag", "mag", ())
+
+
+def test_vertical_faults_are_drawn_by_the_same_field(rupture_source):
+    source = rupture_source([rupture(1), rupture(2)], [DIPPING, VERTICAL])
+    table = read(source, lines=True, style_field="MAG")
+    assert table.style == table.lines.style
+    assert (table.lines.style.field, table.lines.style.ramp) == ("mag", "Plasma")
+    with pytest.raises(InvalidChoice, match="There is no field “size” to style; there are: rup_id"):
+        read(source, lines=True, style_field="size")
 
 
 def test_a_vertical_fault_is_a_thin_polygon(shapes_of):
@@ -240,7 +250,7 @@ def test_rings_that_are_open_or_miss_corners(shapes_of):
 
 
 def test_more_outlines_than_are_read_at_once(shapes_of, monkeypatch):
-    monkeypatch.setattr(ruptures, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(rupture_outlines, "LINES_AT_ONCE", 2)
     texts = [VERTICAL, DIPPING, DIPPING.replace("40.2", "40.3"), VERTICAL, DIPPING]
     found = shapes_of(*texts)
     tops = [ring[:, 1].max() for ring in found]
@@ -291,6 +301,7 @@ def test_outlines_of_very_many_ruptures_are_refused(rupture_source, monkeypatch)
     events["rup_id"] = 1, 1, 2, 3, 3, 3
     source.client.extracts[5, "events"] = {"array": events}
     assert read(source).rows == 1
+    source.fetched.clear()
     monkeypatch.setattr(ruptures, "MANY_RUPTURES", 2)
     with pytest.raises(InvalidChoice, match=r"has 3 ruptures.*MIN_MAGNITUDE.*GEOMETRY=point"):
         read(source)
@@ -337,7 +348,7 @@ def test_broken_outlines(rupture_source, boundaries, message):
 
 
 def test_an_outline_that_does_not_end(rupture_source, monkeypatch):
-    monkeypatch.setattr(ruptures, "MAX_LINE", 20)
+    monkeypatch.setattr(rupture_outlines, "MAX_LINE", 20)
     with pytest.raises(InvalidOutput, match="not believable"):
         read(rupture_source([rupture(1)], [DIPPING]))
 

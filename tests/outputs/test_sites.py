@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
-from oq_processing.outputs.sites import (
-    cell_polygons,
-    crosses_antimeridian,
-    grid_spacing,
-    polygons_wkb,
-    read_own_sites,
-    read_sites,
-    site_condition,
-)
+from oq_processing.outputs.core import wkb
+from oq_processing.outputs.sites.collection import read_own_sites, read_sites, site_condition
+from oq_processing.outputs.sites.grid import cell_polygons, crosses_antimeridian, grid_spacing
 
 
 def km_grid(lon0, lat0, columns, rows, spacing=0.09):
@@ -172,6 +166,31 @@ def test_no_grid(lon, lat):
         cell_polygons(np.array(lon), np.array(lat))
 
 
+def moved(share: float, by: float) -> tuple[np.ndarray, np.ndarray]:
+    """A grid of 20 x 20 with ``share`` of the sites moved along their row ``by`` so many steps."""
+    lon, lat = (a.ravel() for a in np.meshgrid(np.arange(20.0), np.arange(20.0)))
+    lon[:: round(1 / share)] += by
+    return lon, lat
+
+
+def test_one_neighbour_of_ten_beside_its_place_is_no_grid():
+    # each site that is moved spoils two steps
+    with pytest.raises(InvalidChoice, match="no regular grid"):
+        grid_spacing(*moved(1 / 20, 0.3))
+
+
+def test_a_few_sites_beside_their_places_are_a_grid():
+    widths, height = grid_spacing(*moved(1 / 80, 0.3))
+    assert (set(widths.tolist()), height) == ({1.0}, 1.0)
+
+
+@pytest.mark.parametrize("rows", [[0.0, 1.0, 2.5, 3.0], [0.0, 1.0, 2.0, 3.3]])
+def test_rows_that_are_unevenly_far_are_no_grid(rows):
+    lon, lat = (a.ravel() for a in np.meshgrid(np.arange(10.0), rows))
+    with pytest.raises(InvalidChoice, match="no regular grid"):
+        grid_spacing(lon, lat)
+
+
 def test_scattered_sites_are_no_grid():
     lon, lat = np.random.default_rng(1).random((2, 500)).round(3)
     with pytest.raises(InvalidChoice):
@@ -218,8 +237,8 @@ def test_sites_of_the_calculation_itself(hazard_source, sites):
     assert read_sites(source, 2).lon.tolist() == [1.0, 2.0]
 
 
-def test_polygons_wkb():
+def test_polygons_as_wkb():
     ring = [[0.0, 0.0], [1.0, 0.0], [1.0, 2.0], [0.0, 0.0]]
-    [first, second] = polygons_wkb(np.add([ring, ring], [[[0, 0]], [[5, 0]]]))
+    [first, second] = wkb.polygons(np.add([ring, ring], [[[0, 0]], [[5, 0]]]))
     assert first == struct.pack("<BIII8d", 1, 3, 1, 4, 0, 0, 1, 0, 1, 2, 0, 0)
     assert second == struct.pack("<BIII8d", 1, 3, 1, 4, 5, 0, 6, 0, 6, 2, 5, 0)

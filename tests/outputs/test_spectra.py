@@ -3,10 +3,12 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.spectra import poe_names, read_site_spectra, read_spectra
-from oq_processing.outputs.styles import STANDARD_G
-from oq_processing.outputs.table import POLYGON, REAL
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import POLYGON, REAL
+from oq_processing.outputs.readers.spectra import poe_names, read_site_spectra
+
+# limits of the classes that make maps comparable, in g
+LIMITS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.20, 0.35, 0.55, 0.90, 1.50)
 
 PARAMETERS = {
     "hazard_imtls": {
@@ -77,7 +79,7 @@ def test_spectra_equal_the_csv(client, source_of, exported, area_source, rows_of
 
 def test_one_site_of_a_real_grid(source_of, area_source, rows_of):
     source = source_of(area_source, "uhs")
-    got = columns(read_spectra(source, Choices()), rows_of)
+    got = columns(catalogue.read(source, Choices()), rows_of)
     found = read_site_spectra(source, ["mean", "rlz-0"], [0.02], 417)
     assert list(found) == [("mean", 0.02), ("rlz-0", 0.02)]
     for periods, values in found.values():
@@ -90,7 +92,7 @@ def test_one_site_of_a_real_grid(source_of, area_source, rows_of):
 
 
 def test_kinds_poes_and_periods_are_not_mixed_up(spectra, rows_of):
-    table = read_spectra(spectra(), Choices(kind="all"))
+    table = catalogue.read(spectra(), Choices(kind="all"))
     got = columns(table, rows_of)
     poes = ("0.020000", "0.100000")
     names = [f"{kind}-{poe}~{imt}" for kind in KINDS[:2] for poe in poes for imt in IMTS]
@@ -116,7 +118,7 @@ def test_kinds_poes_and_periods_are_not_mixed_up(spectra, rows_of):
 
 def test_only_what_was_chosen_is_fetched(spectra, rows_of):
     source = spectra()
-    table = read_spectra(source, Choices(kind="max", imt="sa(1.0)", poe="2475y"))
+    table = catalogue.read(source, Choices(kind="max", imt="sa(1.0)", poe="2475y"))
     assert [key[2:] for key in source.client.asked if key[1] == "hmaps"] == [
         (("imt", "SA(1.0)"), ("kind", "max"))
     ]
@@ -140,13 +142,13 @@ def test_only_what_was_chosen_is_fetched(spectra, rows_of):
     ],
 )
 def test_what_is_drawn(spectra, choices, field, title):
-    table = read_spectra(spectra(), Choices(**choices))
+    table = catalogue.read(spectra(), Choices(**choices))
     assert (table.style.field, table.title) == (field, title)
-    assert (table.style.classification, table.style.breaks) == ("standard", STANDARD_G)
+    assert (table.style.classification, table.style.breaks) == ("standard", LIMITS)
 
 
 def test_long_format(spectra, rows_of):
-    table = read_spectra(spectra(), Choices(kind="all", long_format=True))
+    table = catalogue.read(spectra(), Choices(kind="all", long_format=True))
     assert [c.name for c in table.columns][3:] == ["kind", "poe", "imt", "period", "value"]
     assert table.title == "Uniform hazard spectra of calculation 5"
     assert (table.column("value").unit, table.column("period").unit) == ("g", "s")
@@ -161,7 +163,7 @@ def test_long_format(spectra, rows_of):
 
 def test_cells(spectra, sites, rows_of):
     lon, lat = (a.ravel() for a in np.meshgrid(np.arange(4) * 0.5, np.arange(3) * 0.5))
-    table = read_spectra(spectra(count=12, sitecol=sites(lon, lat)), Choices(geometry="cell"))
+    table = catalogue.read(spectra(count=12, sitecol=sites(lon, lat)), Choices(geometry="cell"))
     assert table.geometry == POLYGON
     [block] = table.blocks()
     rings = np.array([np.frombuffer(w[13:], "<f8").reshape(5, 2) for w in block.wkb])
@@ -195,15 +197,15 @@ def test_names_of_probabilities():
 )
 def test_what_is_in_no_spectrum(spectra, imt, words):
     with pytest.raises(InvalidChoice) as error:
-        read_spectra(spectra(), Choices(imt=imt))
+        catalogue.read(spectra(), Choices(imt=imt))
     assert words in str(error.value)
 
 
 def test_no_spectral_accelerations(spectra):
     with pytest.raises(InvalidOutput, match="has no PGA and SA; there are no spectra"):
-        read_spectra(spectra({**PARAMETERS, "hazard_imtls": {"PGV": [1]}}), Choices())
+        catalogue.read(spectra({**PARAMETERS, "hazard_imtls": {"PGV": [1]}}), Choices())
 
 
 def test_no_probabilities(spectra):
     with pytest.raises(InvalidOutput, match=r"does not tell the probabilities .* \(poes\)"):
-        read_spectra(spectra({**PARAMETERS, "poes": None}), Choices())
+        catalogue.read(spectra({**PARAMETERS, "poes": None}), Choices())

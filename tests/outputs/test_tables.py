@@ -7,9 +7,9 @@ from helpers import zipped
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs import catalogue
-from oq_processing.outputs.choices import Choices
-from oq_processing.outputs.table import INTEGER, NONE, POINT, REAL, TEXT
-from oq_processing.outputs.tables import OUTPUTS
+from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.table import INTEGER, NONE, POINT, REAL, TEXT
+from oq_processing.outputs.readers.hazard_tables import OUTPUTS
 
 COMMENT = "#,,\"generated_by='OpenQuake engine 3.26.2', checksum=42, {}\"\r\n"
 AT_ORIGIN = COMMENT.format("site_id=0, lon=0.5, lat=-0.25")

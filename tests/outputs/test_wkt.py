@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from oq_processing.outputs import wkt
-from oq_processing.outputs.table import LINE, POINT, POLYGON
+from oq_processing.outputs.core import wkt
+from oq_processing.outputs.core.table import LINE, POINT, POLYGON
 
 
 def point(x, y):

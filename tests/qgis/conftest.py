@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers import read_export
 from qgis.core import (
     QgsProcessingContext,
-    QgsProcessingFeedback,
     QgsProject,
+    QgsSettings,
     QgsVectorLayer,
 )
+from steering import Recorder
 from writer import Writer
 
+from oq_processing import settings
 from oq_processing.layers import metadata, sink, style
-from oq_processing.outputs import catalogue
+from oq_processing.layers.destination import Target
 
 LOAD = "openquake:loadoutputaslayer"
 
@@ -34,31 +35,6 @@ def profile(tmp_path_factory, qgis_app) -> Path:
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield folder
     os.chdir(before)
-
-
-class Recorder(QgsProcessingFeedback):
-    """Feedback that keeps what it was told."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-        self.phases: list[str] = []
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-        self.errors: list[str] = []
-        self.percents: list[float] = []
-        self.progressChanged.connect(self.percents.append)
-
-    def setProgressText(self, text):  # noqa: N802
-        self.phases.append(text)
-
-    def pushInfo(self, info):  # noqa: N802
-        self.infos.append(info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self.warnings.append(warning)
-
-    def reportError(self, error, fatalError=False):  # noqa: N802, N803
-        self.errors.append(error)
 
 
 @pytest.fixture
@@ -81,6 +57,21 @@ def run(registry, server, feedback, context):
         return processing.run(algorithm, parameters, feedback=feedback, context=context)
 
     return run
+
+
+@pytest.fixture
+def overridden(server):
+    """A function that remembers a changed parameter of a calculation until the test ends."""
+    before = set(QgsSettings().allKeys())
+
+    def remember(calculation_id: int) -> dict[str, str]:
+        changed = {"truncation_level": "2"}
+        settings.remember_overrides(server.url, calculation_id, changed)
+        return changed
+
+    yield remember
+    for key in set(QgsSettings().allKeys()) - before:
+        QgsSettings().remove(key)
 
 
 @pytest.fixture
@@ -110,24 +101,10 @@ def project() -> Iterator[QgsProject]:
 def exported(client, tmp_path_factory):
     """A function that reads an output's CSV export: member → (header, rows of text)."""
     folder = tmp_path_factory.mktemp("exports")
-    found = {}
 
+    @cache
     def read(calculation_id: int, kind: str = "hmaps"):
-        if (calculation_id, kind) in found:
-            return found[calculation_id, kind]
-        output = catalogue.find_output(client.outputs(calculation_id), kind, calculation_id)
-        target = folder / f"{calculation_id}-{kind}"
-        download = client.export(output, "csv", target)
-        files = {download.name: target.read_bytes()}
-        if zipfile.is_zipfile(target):
-            with zipfile.ZipFile(target) as archive:
-                files = {name: archive.read(name) for name in archive.namelist()}
-        members = {}
-        for name, data in files.items():
-            _, header, *rows = csv.reader(io.StringIO(data.decode()))
-            members[name.rpartition("_")[0]] = (header, rows)
-        found[calculation_id, kind] = members
-        return members
+        return read_export(client, calculation_id, kind, folder)
 
     return read
 
@@ -143,8 +120,8 @@ def write(context):
             assert (style.store(layer), metadata.store(layer)) == ("", "")
             finish(layer, first)
 
-        parameters = {"OUTPUT": output}
-        return sink.write(algorithm, parameters, "OUTPUT", context, table, describe, progress)
+        target = Target(algorithm, {"OUTPUT": output}, "OUTPUT", context)
+        return sink.write(target, table, describe, progress)
 
     return write
 

@@ -12,7 +12,7 @@ from steering import store_login
 from oq_processing import connections
 from oq_processing.connections import SavedConnection, resolve
 from oq_processing.engine import local
-from oq_processing.engine.errors import EngineError, NotAllowed, NotAnEngine
+from oq_processing.engine.errors import EngineError, InvalidConnection, NotAllowed
 
 CLUSTER = "https://cluster.example.org/engine"
 LAB = "http://lab.example.org:8800"
@@ -106,7 +106,9 @@ def test_no_password_is_written_anywhere(login, profile):
     texts = [p.read_bytes() for p in profile.rglob("*") if p.is_file()]
     assert any(b"cluster.example.org" in text for text in texts)
     assert not [text for text in texts if b"pw-dora" in text]
-    with pytest.raises(NotAnEngine, match=r"^The address of lab.org holds a user name or password"):
+    with pytest.raises(
+        InvalidConnection, match=r"^The address of lab.org holds a user name or password"
+    ):
         connections.save_connection(SavedConnection("Lab", "http://me:pw-dora@lab.org"))
     assert [c.name for c in connections.saved_connections()] == ["Cluster"]
 
@@ -118,13 +120,15 @@ def test_what_cannot_be_used(login):
     with pytest.raises(NotAllowed, match="is of the method EsriToken; the engine needs Basic"):
         resolve(LAB, other)
     connections.save_connection(SavedConnection("Lab", LAB))
-    with pytest.raises(NotAnEngine, match=r"is not the address of a server; .* Saved .*: Lab\.$"):
+    with pytest.raises(
+        InvalidConnection, match=r"is not the address of a server; .* Saved .*: Lab\.$"
+    ):
         resolve("my lab", "")
     connections.set_default_connection("Gone")
-    with pytest.raises(NotAnEngine, match=r"^The default connection “Gone” is not"):
+    with pytest.raises(InvalidConnection, match=r"^The default connection “Gone” is not"):
         resolve("", "")
     for name in ("", " ", "http://x"):
-        with pytest.raises(NotAnEngine, match=r"^A connection needs a name, which is no"):
+        with pytest.raises(InvalidConnection, match=r"^A connection needs a name, which is no"):
             connections.save_connection(SavedConnection(name, LAB))
 
 

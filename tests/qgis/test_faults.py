@@ -33,11 +33,12 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
 from steering import Recorder, When, call, failing, spin
 
-from oq_processing import profile
-from oq_processing.algorithms import running
-from oq_processing.algorithms.reporter import Reporter
-from oq_processing.engine import client as client_module
+from oq_processing import settings
+from oq_processing.algorithms.common import log_file, running
+from oq_processing.algorithms.common.reporter import Reporter
+from oq_processing.engine import server as server_module
 from oq_processing.engine import watch
+from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError
 
 RUN = "openquake:runcalculation"
@@ -130,7 +131,7 @@ def test_a_start_that_may_have_worked_is_never_repeated(fake, job, answer):
 
 
 def test_a_start_that_nobody_answers_in_time(fake, job, monkeypatch):
-    monkeypatch.setattr(client_module, "EXPORT_TIMEOUT", 0.3)
+    monkeypatch.setattr(server_module, "EXPORT_TIMEOUT", 0.3)
     fake.answers[POST] = [Answer(until=threading.Event())]
     message = failing(RUN, SERVER=fake.url, JOB=job)
     assert message.startswith("Calculation submitted, state unknown: ")
@@ -213,7 +214,7 @@ def test_a_slow_answer_freezes_nothing_and_is_waited_for(fake):
 
 
 def test_an_answer_that_is_too_slow_is_asked_for_again(fake, monkeypatch):
-    monkeypatch.setattr(client_module, "API_TIMEOUT", 0.3)
+    monkeypatch.setattr(server_module, "API_TIMEOUT", 0.3)
     fake.calculations[1] = FakeCalculation(1, "executing")
     completes(fake.calculations[1], 4)
     looks = []
@@ -331,14 +332,14 @@ def says(words: str):
 
 
 BROKEN = {
-    "the log that is read": (client_module.EngineClient, "log", None),
-    "the log that is written": (running.LogFile, "write", None),
-    "the end of the log file": (running.LogFile, "__exit__", None),
+    "the log that is read": (EngineClient, "log", None),
+    "the log that is written": (log_file.LogFile, "write", None),
+    "the end of the log file": (log_file.LogFile, "__exit__", None),
     "what is shown of the log": (Reporter, "records", None),
     "the progress": (Reporter, "progress", lambda reporter, percent: percent > 5),
     "the phase": (Reporter, "phase", says("Calculation 1")),
     "the id that is shown": (Reporter, "info", says("submitted to")),
-    "what is remembered": (profile, "remember_overrides", None),
+    "what is remembered": (settings, "remember_overrides", None),
     "the reason of a failure": (running, "check_succeeded", None),
 }
 

@@ -21,13 +21,14 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDateTime
 from steering import Recorder, failing
 
-from oq_processing import profile
-from oq_processing.algorithms.loadoutputaslayer import LoadOutputAsLayer, _Styler
-from oq_processing.algorithms.shippedmodel import ShippedModel
+from oq_processing import settings
+from oq_processing.algorithms.common.shipped_model import ShippedModel
+from oq_processing.algorithms.loadoutputaslayer import LoadOutputAsLayer
 from oq_processing.algorithms.stylelayer import StyleLayer
-from oq_processing.engine import local
+from oq_processing.engine import installation
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import Unreachable
+from oq_processing.layers.publish import Styler
 from oq_processing.layers.sink import Written
 
 LOAD = "openquake:loadoutputaslayer"
@@ -78,8 +79,8 @@ def nothing_answers(monkeypatch):
         raise Unreachable("Nobody answers.")
 
     monkeypatch.setattr(EngineClient, "engine_version", unreachable)
-    monkeypatch.setattr(local, "usual_places", list)
-    monkeypatch.setattr(profile, "engine_executable", lambda: "")
+    monkeypatch.setattr(installation, "usual_places", list)
+    monkeypatch.setattr(settings, "engine_executable", lambda: "")
     monkeypatch.setenv("PATH", "/nowhere")
 
 
@@ -200,7 +201,7 @@ def test_an_error_in_the_run(registry, context, logged, method):
 
 def test_an_error_while_a_loaded_layer_gets_its_style(monkeypatch, logged):
     layer = layer_of("Point", "POINT(1 1)")
-    styler = _Styler(Written("", layer, []))
+    styler = Styler(Written("", layer, []))
     monkeypatch.setattr(styler, "_layer", None)
     feedback = Recorder()
     styler.postProcessLayer(layer, None, feedback)
@@ -213,7 +214,7 @@ def test_a_failure_keeps_nothing_open(registry, monkeypatch):
     """QGIS never lets go of an exception; layers it led to would be closed after QGIS itself."""
     kept = []
 
-    def fail(self, parameters, context):
+    def fail(self, values):
         layer = layer_of("Point", "POINT(1 1)")
         kept.append(weakref.ref(layer))
         raise KeyError(layer.name())

@@ -15,7 +15,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import NULL, QVariant
 
-from oq_processing.algorithms.joinbytag import match
+from oq_processing.algorithms.common.matching import match
 from oq_processing.layers import metadata
 from oq_processing.layers.style import styled_field
 
@@ -104,6 +104,14 @@ def test_every_value_is_the_engines(join, losses, taxonomies, feedback):
         in feedback.infos
     )
     assert feedback.warnings == []
+
+
+def test_a_join_knows_the_parameters_that_its_run_has_changed(
+    join, losses_by_tag, taxonomies, overridden
+):
+    changed = overridden(losses_by_tag)
+    _, layer = join(zone_layer(taxonomies))
+    assert metadata.read(layer)["provenance"]["overridden_parameters"] == changed
 
 
 def test_zones_that_are_not_valid_are_kept_and_reported(

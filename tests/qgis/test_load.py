@@ -194,8 +194,14 @@ def test_an_existing_file_is_replaced_whole(area, opened, tmp_path):
 
 def test_cells(area, opened, tmp_path):
     target = tmp_path / "map.gpkg"
-    area(OUTPUT=str(target), GEOMETRY="cell")
+    results = area(OUTPUT=str(target), GEOMETRY="cell")
     layer = opened(target)
+    boxes = [feature.geometry().boundingBox() for feature in layer.getFeatures()]
+    widths = [box.width() for box in boxes]
+    assert max(widths) > 1.0001 * min(widths)  # in degrees: to the north they grow
+    assert results["CELL_WIDTH"] == pytest.approx(min(widths), rel=1e-9)
+    heights = {round(box.height(), 9) for box in boxes}
+    assert heights == {round(results["CELL_HEIGHT"], 9)}
     assert layer.wkbType() == QgsWkbTypes.Type.Polygon
     assert layer.featureCount() == 624
     for feature in layer.getFeatures():
@@ -204,6 +210,17 @@ def test_cells(area, opened, tmp_path):
         assert box.center().y() == pytest.approx(feature["lat"], abs=1e-9)
         assert feature.geometry().isGeosValid()
     check_style(layer)
+
+
+def test_only_cells_have_a_size(area):
+    assert not {"CELL_WIDTH", "CELL_HEIGHT"} & set(area())
+
+
+def test_a_layer_knows_the_parameters_that_its_run_has_changed(area, area_source, overridden):
+    assert "overridden_parameters" not in metadata.read(area()["OUTPUT"])["provenance"]
+    changed = overridden(area_source)
+    provenance = metadata.read(area()["OUTPUT"])["provenance"]
+    assert provenance["overridden_parameters"] == changed
 
 
 def test_no_geometry(area):
@@ -301,7 +318,7 @@ LISTED = "fullreport (Full Report), hcurves (Hazard Curves), hmaps (Hazard Maps)
             {"GEOMETRY": "blob"},
             "GEOMETRY may be auto, point, polygon, line, cell, none; not “blob”",
         ),
-        ({"GEOMETRY": "line"}, "GEOMETRY may be auto, point, cell or none"),
+        ({"GEOMETRY": "line"}, "can be loaded with GEOMETRY auto, point, cell or none"),
         (
             {"CLASSIFICATION": "nice"},
             "CLASSIFICATION may be standard, logarithmic, equal-interval, quantile, jenks, pretty",

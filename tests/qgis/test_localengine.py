@@ -14,9 +14,9 @@ import pytest
 from helpers import SLOW_ENGINE, end_all, killed_starter, processes_of, program, wait_until
 from steering import Recorder, When, call, failing
 
-from oq_processing import connections, profile
-from oq_processing.algorithms.ownengine import INSTALLER
-from oq_processing.engine import local
+from oq_processing import connections, settings
+from oq_processing.algorithms.common.server import INSTALLER
+from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError, LocalEngineError
 
@@ -88,14 +88,14 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
 def test_an_engine_is_started_for_a_run_where_the_options_say_so(
     registry, home, oq, demos, monkeypatch
 ):
-    free = local.free_port()
+    free = launch.free_port()
     monkeypatch.setattr(connections, "DEFAULT_URL", f"http://127.0.0.1:{free}")
     monkeypatch.setenv("OPENQUAKE_OQ", str(oq))
     job = {"JOB": str(demos / "hazard/LatinSamplingClassicalPSHA/job.ini"), "WAIT": False}
     nobody = f"No server answers at http://127.0.0.1:{free} (connection refused)"
     assert failing("openquake:runcalculation", **job).startswith(nobody)
     assert local.recorded() is None, "off by default"
-    profile.set_starts_local_engine(True)
+    settings.set_starts_local_engine(True)
     try:
         assert failing("openquake:getlog", CALCULATION_ID=1, OUTPUT=str(home)).startswith(nobody)
         assert failing("openquake:runcalculation", **job, SERVER=f"127.0.0.1:{free}").startswith(
@@ -104,7 +104,7 @@ def test_an_engine_is_started_for_a_run_where_the_options_say_so(
         assert local.recorded() is None
         done = call("openquake:runcalculation", **job)
     finally:
-        profile.set_starts_local_engine(False)
+        settings.set_starts_local_engine(False)
     assert done.results["SERVER"] == local.recorded().url
     assert [t for t in done.feedback.texts("warning") if t.startswith(nobody)]
     assert EngineClient(done.results["SERVER"]).calculation(1).mode == "classical"
@@ -238,14 +238,14 @@ def test_a_stale_record_is_none(home, about, server):
 
 def test_no_engine_and_how_to_get_one(registry, home, monkeypatch):
     monkeypatch.setenv("PATH", str(home))
-    monkeypatch.setattr(local, "usual_places", list)
+    monkeypatch.setattr(installation, "usual_places", list)
     message = failing(START)
     assert message == (
         "No OpenQuake engine is installed here: there is no command “oq” on the PATH, nor at the "
         f"usual places. To install one for this user: python3 {INSTALLER}"
     )
     assert INSTALLER.is_file()
-    monkeypatch.setattr(profile, "engine_executable", lambda: "/nowhere/oq")
+    monkeypatch.setattr(settings, "engine_executable", lambda: "/nowhere/oq")
     assert "/nowhere/oq is no program." in failing(START)
     assert "/elsewhere/oq is no program." in failing(START, EXECUTABLE="/elsewhere/oq")
 
@@ -258,7 +258,7 @@ def test_ports_that_are_none(registry, port):
 def test_where_the_installers_put_it(home, monkeypatch, oq):
     monkeypatch.setenv("PATH", "/nowhere")
     place = home / "venv" / "bin" / "oq"
-    assert place in local.usual_places()
+    assert place in installation.usual_places()
     place.parent.mkdir(parents=True)
     place.symlink_to(oq)
-    assert local.find_executable() == place
+    assert installation.find_executable() == place

@@ -117,6 +117,7 @@ def test_an_empty_log_is_an_empty_file(fake, target):
     assert stored(target) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("follow", [False, True])
 def test_a_hundred_thousand_lines_in_bounded_memory(fake, target, quick, follow):
     calculation = fake.calculations[1]

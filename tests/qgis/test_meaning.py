@@ -126,7 +126,7 @@ def test_losses_of_fifty_years_are_not_divided(
         "The average loss over 50 years is not 50 times that of one year; for annual losses run "
         "the risk calculation again with PARAMETERS=risk_investigation_time=1."
     ]
-    feedback.warnings.clear()
+    feedback.said.clear()
     short = load(of_a_year, "avg_losses-stats")
     assert fields(short) == names
     assert sum(values(short, "structural")) == pytest.approx(108_591.73)
@@ -184,7 +184,7 @@ def test_the_largest_of_a_place_is_on_top(run, damage, load, feedback):
     for name in ("structural-LS1", complete):
         words = restyled(run, words, STYLE_FIELD=name)
         assert on_top(words, name) == largest(words, name)
-    feedback.warnings.clear()
+    feedback.said.clear()
     summed = load(damage, "damages-rlzs", AGGREGATE_BY_SITE=True)
     assert summed.featureCount() == 3
     assert not any("drawn on top" in text for text in feedback.warnings)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from osgeo import gdal
 
+pytestmark = pytest.mark.slow
 BENCH = Path(__file__).resolve().parents[2] / "script" / "bench.py"
 ROWS = 100_000
 

@@ -27,7 +27,7 @@ from qgis.core import (
 )
 from steering import model_result
 
-from oq_processing.algorithms import shippedmodel
+from oq_processing.algorithms.common import shipped_model as shippedmodel
 from oq_processing.layers import metadata
 from oq_processing.provider import OpenQuakeProvider
 

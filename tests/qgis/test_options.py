@@ -6,7 +6,7 @@ import pytest
 from qgis.core import QgsApplication
 from steering import store_login
 
-from oq_processing import connections, profile
+from oq_processing import connections, settings
 from oq_processing.connections import SavedConnection
 from oq_processing.gui import options
 from oq_processing.gui.options import ConnectionDialog, OptionsFactory, OptionsPage
@@ -17,8 +17,8 @@ def page(registry):
     yield OptionsFactory().createWidget(None)
     for connection in connections.saved_connections():
         connections.remove_connection(connection.name)
-    profile.set_engine_executable("")
-    profile.set_starts_local_engine(False)
+    settings.set_engine_executable("")
+    settings.set_starts_local_engine(False)
 
 
 def rows(page) -> list[list[str]]:
@@ -44,12 +44,12 @@ def test_from_page_to_settings_and_back(page):
     page.executable.setFilePath("/opt/oq")
     page.starts.setChecked(True)
     assert connections.saved_connections() == [], "nothing is stored before it is applied"
-    assert not profile.starts_local_engine()
+    assert not settings.starts_local_engine()
     page.apply()
     assert [c.name for c in connections.saved_connections()] == ["Cluster", "Lab"]
     assert connections.saved_connections()[0].answer_timeout == 90
     assert connections.default_connection() == "Lab"
-    assert (profile.engine_executable(), profile.starts_local_engine()) == ("/opt/oq", True)
+    assert (settings.engine_executable(), settings.starts_local_engine()) == ("/opt/oq", True)
 
     again = OptionsPage()
     assert rows(again) == [

@@ -16,7 +16,7 @@ from fake_engine import Answer, FakeCalculation, FakeEngine, html_answer
 from steering import Recorder, When, call, failing
 
 from oq_processing.algorithms.downloadoutput import safe_name
-from oq_processing.engine import client as client_module
+from oq_processing.engine import server as server_module
 
 OUTPUTS = "openquake:listoutputs"
 DOWNLOAD = "openquake:downloadoutput"
@@ -31,7 +31,7 @@ ROWS = [
 
 @pytest.fixture
 def fake(registry, monkeypatch):
-    monkeypatch.setattr(client_module, "DOWNLOAD_AGAIN", 0.0)
+    monkeypatch.setattr(server_module, "DOWNLOAD_AGAIN", 0.0)
     with FakeEngine() as engine:
         engine.calculations[1] = FakeCalculation(1, "complete", outputs=ROWS)
         yield engine

@@ -11,8 +11,9 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import NULL
 
-from oq_processing.algorithms import parameters as p
-from oq_processing.algorithms.styling import read_style, style_parameters
+from oq_processing.algorithms.common import parameters as p
+from oq_processing.algorithms.common.style_parameters import read_style, style_parameters
+from oq_processing.algorithms.common.values import InvalidParameter, Values
 from oq_processing.layers.style import StyleChoices
 
 
@@ -29,12 +30,12 @@ class Bare(QgsProcessingAlgorithm):
         return Bare()
 
     def initAlgorithm(self, configuration=None):  # noqa: N802
-        self.addParameter(p.id_parameter("ID", "id", ""))
-        self.addParameter(p.text_parameter("TEXT", "text", "", default="hmaps"))
+        self.addParameter(p.number("ID", "id", "", optional=False))
+        self.addParameter(p.text("TEXT", "text", "", default="hmaps"))
         self.addParameter(QgsProcessingParameterString("S", "s", optional=True))
         self.addParameter(QgsProcessingParameterBoolean("OFF", "off", False))
         self.addParameter(QgsProcessingParameterBoolean("ON", "on", True))
-        for parameter in style_parameters(str):
+        for parameter in style_parameters():
             self.addParameter(parameter)
 
 
@@ -43,7 +44,7 @@ def read(context):
     algorithm = Bare.create(Bare())
 
     def read(reader, value, name="S", *rest):
-        return getattr(p, reader)(algorithm, {name: value}, name, context, *rest)
+        return getattr(Values(algorithm, {name: value}, context), reader)(name, *rest)
 
     return read
 
@@ -54,17 +55,17 @@ NOTHING = [None, "", NULL, "NULL", EXPRESSION("NULL"), EXPRESSION("''")]
 
 @pytest.mark.parametrize("value", NOTHING)
 def test_nothing_given(read, value):
-    assert read("read_text", value) == ""
-    assert read("read_number", value) is None
-    assert read("read_integer", value) is None
-    assert read("read_optional_id", value) is None
-    assert read("read_path", value) is None
-    assert read("read_paths", value) == []
-    assert read("read_word", value, "S", ("a",)) == ""
-    assert read("read_flag", value, "OFF") is False
-    assert read("read_flag", value, "ON") is True
-    with pytest.raises(p.InvalidParameter, match=r"S must be its id, 1 or more\.$"):
-        read("read_id", value)
+    assert read("text", value) == ""
+    assert read("number", value) is None
+    assert read("whole", value) is None
+    assert read("optional_id", value) is None
+    assert read("path", value) is None
+    assert read("paths", value) == []
+    assert read("word", value, "S", ("a",)) == ""
+    assert read("flag", value, "OFF") is False
+    assert read("flag", value, "ON") is True
+    with pytest.raises(InvalidParameter, match=r"S must be its id, 1 or more\.$"):
+        read("id", value)
 
 
 @pytest.mark.parametrize(
@@ -82,14 +83,14 @@ def test_nothing_given(read, value):
     ],
 )
 def test_text(read, value, text):
-    assert read("read_text", value) == text
+    assert read("text", value) == text
 
 
 def test_default(read, context):
     algorithm = Bare.create(Bare())
-    assert p.read_text(algorithm, {}, "TEXT", context) == "hmaps"
-    assert read("read_text", None, "TEXT") == "hmaps"
-    assert read("read_text", "", "TEXT") == ""
+    assert Values(algorithm, {}, context).text("TEXT") == "hmaps"
+    assert read("text", None, "TEXT") == "hmaps"
+    assert read("text", "", "TEXT") == ""
 
 
 @pytest.mark.parametrize(
@@ -105,56 +106,56 @@ def test_default(read, context):
     ],
 )
 def test_number(read, value, number):
-    assert read("read_number", value) == number
+    assert read("number", value) == number
 
 
 @pytest.mark.parametrize("value", ["one", "nan", "inf", float("nan"), float("inf"), [1], True])
 def test_no_number(read, value):
-    with pytest.raises(p.InvalidParameter, match="S must be a number, not"):
-        read("read_number", value)
+    with pytest.raises(InvalidParameter, match="S must be a number, not"):
+        read("number", value)
 
 
 def test_whole_numbers(read):
     for value in (3, 3.0, "3", "3.0"):
-        got = read("read_integer", value)
+        got = read("whole", value)
         assert (got, type(got)) == (3, int)
-    with pytest.raises(p.InvalidParameter, match=r"S must be a whole number, not 3\.5"):
-        read("read_integer", 3.5)
+    with pytest.raises(InvalidParameter, match=r"S must be a whole number, not 3\.5"):
+        read("whole", 3.5)
 
 
 def test_ids(read):
-    for reader in ("read_id", "read_optional_id"):
+    for reader in ("id", "optional_id"):
         for value in (7, 7.0, "7", EXPRESSION("7")):
             assert read(reader, value) == 7
         for value in (0, "0", 0.0, -1):
-            with pytest.raises(p.InvalidParameter, match="Choose a calculation: S must be its id"):
+            with pytest.raises(InvalidParameter, match="Choose a calculation: S must be its id"):
                 read(reader, value)
 
 
 @pytest.mark.parametrize("name", ["ON", "OFF"])
 def test_flags(read, name):
     for value in (True, "true", "TRUE", " yes ", "on", "1", 1, 1.0, EXPRESSION("true")):
-        assert read("read_flag", value, name) is True
+        assert read("flag", value, name) is True
     for value in (False, "false", "No", "off", "0", 0, 0.0, EXPRESSION("false")):
-        assert read("read_flag", value, name) is False
+        assert read("flag", value, name) is False
     for value in ("maybe", 2, 0.5, "ja", [True]):
-        with pytest.raises(p.InvalidParameter, match=f"{name} must be true or false, not"):
-            read("read_flag", value, name)
+        with pytest.raises(InvalidParameter, match=f"{name} must be true or false, not"):
+            read("flag", value, name)
 
 
 def test_an_expression_that_cannot_be_evaluated(read):
-    for reader in ("read_text", "read_number", "read_flag"):
-        with pytest.raises(p.InvalidParameter, match=r"S cannot be evaluated \(1 \+\)"):
+    for reader in ("text", "number", "flag"):
+        with pytest.raises(InvalidParameter, match=r"S cannot be evaluated \(1 \+\)"):
             read(reader, EXPRESSION("1 +"))
 
 
 def test_paths(read):
-    assert read("read_path", " /a b/c.ini ") == Path("/a b/c.ini")
-    assert read("read_path", "~/job.ini") == Path.home() / "job.ini"
+    assert read("path", " /a b/c.ini ") == Path("/a b/c.ini")
+    assert read("path", "~/job.ini") == Path.home() / "job.ini"
     several = [Path("/a.csv"), Path("/b c.csv")]
     for value in ("/a.csv; /b c.csv;", ["/a.csv", "/b c.csv", ""], ("/a.csv", "/b c.csv")):
-        assert read("read_paths", value) == several
-    assert read("read_paths", [""]) == []
+        assert read("paths", value) == several
+    assert read("paths", [""]) == []
 
 
 @pytest.mark.parametrize(
@@ -168,30 +169,28 @@ def test_paths(read):
     ],
 )
 def test_what_cannot_be_a_path(read, value, words):
-    with pytest.raises(p.InvalidParameter) as caught:
-        read("read_path", value)
+    with pytest.raises(InvalidParameter) as caught:
+        read("path", value)
     assert str(caught.value).startswith(words)
     for given in (f"/a.csv;{value}", ["/a.csv", value]) if isinstance(value, str) else ():
-        with pytest.raises(p.InvalidParameter) as caught:
-            read("read_paths", given)
+        with pytest.raises(InvalidParameter) as caught:
+            read("paths", given)
         assert str(caught.value).startswith(words)
 
 
 def test_a_home_that_nobody_knows(read, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as without an entry in passwd
-    with pytest.raises(
-        p.InvalidParameter, match=r"^S: no home folder is known for “~/job\.ini”\.$"
-    ):
-        read("read_path", "~/job.ini")
+    with pytest.raises(InvalidParameter, match=r"^S: no home folder is known for “~/job\.ini”\.$"):
+        read("path", "~/job.ini")
 
 
 def test_words(read):
     words = ("auto", "point")
-    assert read("read_word", "Point", "S", words) == "point"
+    assert read("word", "Point", "S", words) == "point"
     for value in ("blob", 1, "poin"):
-        with pytest.raises(p.InvalidParameter, match="S may be auto, point; not"):
-            read("read_word", value, "S", words)
+        with pytest.raises(InvalidParameter, match="S may be auto, point; not"):
+            read("word", value, "S", words)
 
 
 @pytest.mark.parametrize(
@@ -213,4 +212,4 @@ def test_words(read):
     ],
 )
 def test_style(context, parameters, chosen):
-    assert read_style(Bare.create(Bare()), parameters, context) == chosen
+    assert read_style(Values(Bare.create(Bare()), parameters, context)) == chosen

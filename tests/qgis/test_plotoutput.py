@@ -20,10 +20,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor, QImage
 
+from oq_processing.drawing import figure
 from oq_processing.engine.errors import EngineError
-from oq_processing.layers import figure
-from oq_processing.outputs.plots import BARS, GRID, LINES, STACKS, Axis, Plot, Series
-from oq_processing.outputs.table import small_table
+from oq_processing.layers import metadata
+from oq_processing.outputs.core.table import small_table
+from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Axis, Plot, Series
 
 PLOT = "openquake:plotoutput"
 
@@ -90,6 +91,17 @@ def test_svg_and_numbers(plot, exported, opened, area_source, tmp_path, feedback
     assert sorted(p.name for p in tmp_path.iterdir()) == ["numbers.gpkg", "plot.svg"]
     assert any(text.startswith("Plotted: PGA; others by IMT") for text in feedback.infos)
     assert feedback.percents == sorted(feedback.percents)
+
+
+def test_a_plot_knows_the_parameters_that_its_run_has_changed(
+    plot, area_source, overridden, opened, tmp_path
+):
+    changed = overridden(area_source)
+    plot(SITE_ID="417", OUTPUT=str(tmp_path / "plot.png"), DATA=str(tmp_path / "numbers.gpkg"))
+    about = json.loads(QImage(str(tmp_path / "plot.png")).text("Description"))
+    assert about["overridden_parameters"] == changed
+    provenance = metadata.read(opened(tmp_path / "numbers.gpkg"))["provenance"]
+    assert provenance["overridden_parameters"] == changed
 
 
 def test_png(plot, area_source, tmp_path):
@@ -285,6 +297,12 @@ def drawn(tmp_path, plot: Plot) -> str:
     return (tmp_path / "x.svg").read_text("utf-8")
 
 
+def lines(svg: str) -> list[str]:
+    """The colours of the lines inside the axes, those of the grid left out."""
+    colors = re.findall(r'<path d="[^"]*" clip-path="[^"]*" style="fill: none; stroke: (\S+);', svg)
+    return [color for color in colors if color not in ("#d0d0d0", "#ececec")]
+
+
 def points(svg: str) -> int:
     """The number of points of the thickest line."""
     [path] = re.findall(r'<path d="([^"]*)"[^>]*stroke-width: 2\.4', svg.replace("\n", " "))
@@ -318,9 +336,14 @@ def test_no_line_goes_through_what_is_only_known_to_be_more_or_less(tmp_path):
 
 def test_nothing_but_zeros_can_be_drawn(tmp_path):
     series = (Series((1.0, 2.0), (0.0, 0.0)), Series((1.0,), (float("nan"),), "rlz-1"))
-    for log in (True, False):
-        drawn(tmp_path, of(series=series, x=Axis("L", log=log), y=Axis("P", log=log)))
-    drawn(tmp_path, of())
+    svg = drawn(tmp_path, of(series=series, x=Axis("L"), y=Axis("P")))
+    assert points(svg) == 2  # at 0; what is not known is not drawn
+    assert lines(svg) == ["#000000"]
+    svg = drawn(tmp_path, of(series=series, x=Axis("L", log=True), y=Axis("P", log=True)))
+    assert lines(svg) == []
+    assert {"Title", "L", "P"} <= set(texts(tmp_path / "x.svg"))
+    assert lines(drawn(tmp_path, of())) == []
+    assert {"Title", "Length [m]", "Width [m]"} <= set(texts(tmp_path / "x.svg"))
 
 
 def test_large_values_are_in_millions(tmp_path):
@@ -347,8 +370,13 @@ def test_bars_in_the_colours_of_the_states(tmp_path):
 
 
 def test_bars_without_known_values(tmp_path):
-    bars = (Series((0.0, 1.0), (float("nan"), float("nan"))),)
-    assert "Length" in drawn(tmp_path, of(BARS, x_edges=(0.0, 1.0, 2.0), series=bars))
+    bars = (Series((0.0, 1.0), (float("nan"), 3.14)),)
+    svg = drawn(tmp_path, of(BARS, x_edges=(0.0, 1.0, 2.0), series=bars))
+    assert svg.count("fill: #a6569b") == 2
+    written = texts(tmp_path / "x.svg")
+    assert "Length [m]" in written
+    assert written.count("3.14") == 1  # above its bar; the other has no number
+    assert "nan" not in svg.lower()
 
 
 def test_stacked_bars_reach_their_sum(tmp_path):

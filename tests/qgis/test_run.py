@@ -22,18 +22,19 @@ from qgis.core import (
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
     QgsProcessingException,
-    QgsProcessingFeedback,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
     QgsProcessingModelChildParameterSource,
     QgsProcessingModelOutput,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
+from qgis.PyQt.QtCore import QEventLoop, QTimer
 from relay import Relay
+from steering import Recorder
 
-from oq_processing.algorithms import running
-from oq_processing.algorithms.running import LogFile
+from oq_processing import settings
+from oq_processing.algorithms.common import log_file
+from oq_processing.algorithms.common.log_file import LogFile
 from oq_processing.engine import watch
 from oq_processing.engine.calculation import LogRecord
 
@@ -42,58 +43,6 @@ LOAD = "openquake:loadoutputaslayer"
 POST = "POST /v1/calc/run"
 LATIN = "hazard/LatinSamplingClassicalPSHA"
 REACTION = 2.0  # seconds within which a cancelled run says that it stops
-
-
-class Recorder(QgsProcessingFeedback):
-    """Keeps all that an algorithm says, with the time it was said."""
-
-    def __init__(self) -> None:
-        super().__init__(False)
-        self.said: list[tuple[float, str, str]] = []
-        self.percents: list[float] = []
-        # direct: in the order of things, whatever thread they happen on
-        self.progressChanged.connect(self.percents.append, Qt.ConnectionType.DirectConnection)
-
-    def _keep(self, kind: str, text: str) -> None:
-        self.said.append((time.monotonic(), kind, text))
-
-    def setProgressText(self, text):  # noqa: N802
-        self._keep("phase", text)
-
-    def pushInfo(self, info):  # noqa: N802
-        self._keep("info", info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self._keep("warning", warning)
-
-    def pushConsoleInfo(self, info):  # noqa: N802
-        self._keep("console", info)
-
-    def reportError(self, error, fatalError=False):  # noqa: N802, N803
-        self._keep("error", error)
-
-    def texts(self, *kinds: str) -> list[str]:
-        return [text for _, kind, text in self.said if not kinds or kind in kinds]
-
-    def has(self, words: str) -> bool:
-        return any(words in text for text in self.texts())
-
-    def when(self, words: str) -> float:
-        return next(moment for moment, _, text in self.said if words in text)
-
-    def log_lines(self) -> list[str]:
-        """The lines of the engine's log that were shown."""
-        return [text for text in self.texts("console", "warning", "error") if text[:2] == "[2"]
-
-    def is_executing(self) -> bool:
-        """Whether the calculation has left the queue; a stage may be told at once."""
-        phases = self.texts("phase")
-        return bool(phases) and "Calculation" in phases[-1] and "Queued" not in phases[-1]
-
-    def calculation_id(self) -> int:
-        """The last calculation that was submitted."""
-        said = [text for text in self.texts("info") if " submitted to " in text]
-        return int(said[-1].split()[1])
 
 
 class Ticks:
@@ -355,6 +304,15 @@ def test_a_run_gives_the_id_as_a_number_and_the_status(hazard, server, client):
     assert client.calculation(calculation_id).status == "complete"
 
 
+def test_the_changed_parameters_are_remembered(hazard, server):
+    results, _, _ = hazard
+    assert settings.overrides_of(server.url, results["CALCULATION_ID"]) == {
+        "description": "Test of Zürich",
+        "truncation_level": "2",
+        "hazard_maps": "true",
+    }
+
+
 def test_a_run_shows_the_engines_log_each_line_once_and_in_order(hazard, client):
     results, feedback, _ = hazard
     lines = engine_log(client, results["CALCULATION_ID"])
@@ -526,7 +484,7 @@ def test_the_inis_hazard_id_is_posted_and_a_full_disk_costs_only_the_log(
     )
     log = tmp_path / "log.txt"
     (tmp_path / "full").symlink_to("/dev/full")
-    monkeypatch.setattr(running, "part_of", lambda _: tmp_path / "full")
+    monkeypatch.setattr(log_file, "part_of", lambda _: tmp_path / "full")
     message, feedback = run.failing(JOB=str(ini), LOG=str(log))
     calculation_id = feedback.calculation_id()
     assert message == (

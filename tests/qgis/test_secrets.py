@@ -37,10 +37,13 @@ def messages(registry):
     signal.disconnect(note)
 
 
-def test_history_and_log_of_a_dialog(registry, window, profile, login, messages, tmp_path):
+def test_history_and_log_of_a_dialog(
+    registry, window, profile, login, messages, tmp_path, monkeypatch
+):
     """The history keeps the command, to be run again: with the configuration's id."""
     from processing.gui.AlgorithmDialog import AlgorithmDialog
 
+    monkeypatch.setenv("OPENQUAKE_DEBUG", "1")  # the most that is ever logged
     with FakeEngine(users={"alice": PASSWORD}) as fake:
         fake.calculations[1] = FakeCalculation(1, "complete")
         dialog = AlgorithmDialog(registry.algorithmById(LIST).create())

@@ -18,7 +18,7 @@ from writer import table_of
 from oq_processing.engine.errors import EngineError
 from oq_processing.layers import sink
 from oq_processing.layers.fields import fields_of
-from oq_processing.outputs.table import (
+from oq_processing.outputs.core.table import (
     INTEGER,
     LINE,
     POINT,

@@ -18,9 +18,10 @@ from qgis.core import (
 )
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.layers import style, symbols
-from oq_processing.layers.collect import ColumnValues
-from oq_processing.outputs.styles import (
+from oq_processing.layers import renderer, style, symbols
+from oq_processing.layers.column_values import ColumnValues
+from oq_processing.layers.style import Drawing
+from oq_processing.outputs.core.palettes import (
     GROUND_MOTION_COLORS,
     JMA_COLORS,
     JMA_LABELS,
@@ -29,11 +30,10 @@ from oq_processing.outputs.styles import (
     STANDARD_G,
     ground_motion_style,
 )
-from oq_processing.outputs.table import (
+from oq_processing.outputs.core.table import (
     INTEGER,
     NONE,
     POINT,
-    POLYGON,
     REAL,
     TEXT,
     Column,
@@ -79,7 +79,7 @@ def styled(column, values, own=None, geometry="Point", **choices):
     table = Table("t", (column,), len(values), lambda: iter(()), POINT, own or Style(column.name))
     chosen = style.StyleChoices(**choices)
     numbers = np.array(values, dtype=float) if column.type != TEXT else np.empty(0)
-    style.apply(layer, 0, table, column, style.merged(table, chosen), numbers, chosen)
+    renderer.apply(layer, 0, table.columns, style.merged(table, chosen), numbers)
     return layer
 
 
@@ -92,7 +92,7 @@ def test_every_feature_is_drawn_by_its_class():
     layer = styled(VALUE, [*values, 0.0, float("nan")], own)
     colors = [r.symbol().color().name() for r in layer.renderer().ranges()]
     expected = [colors[int(np.searchsorted(STANDARD, v))] for v in values]
-    assert drawn(layer) == [*expected, colors[0], style.NO_VALUE]
+    assert drawn(layer) == [*expected, colors[0], symbols.NO_VALUE]
 
 
 def test_limits_belong_to_the_lower_class():
@@ -138,7 +138,7 @@ def test_few_whole_numbers_are_categories():
     colors = drawn(layer)
     assert colors[1] == colors[3]
     assert len(set(colors[:3])) == 3
-    assert colors[4] == style.NO_VALUE
+    assert colors[4] == symbols.NO_VALUE
 
 
 def test_many_whole_numbers_are_classes():
@@ -155,7 +155,7 @@ def test_more_texts_than_a_legend_holds():
     layer = styled(Column("v", TEXT), values)
     colors = drawn(layer)
     assert None not in colors
-    assert colors.count(style.NO_VALUE) == 30
+    assert colors.count(symbols.NO_VALUE) == 30
     assert [c.label() for c in layer.renderer().categories()][-1] == "others"
 
 
@@ -257,7 +257,7 @@ def test_losses_leave_zero_unfilled():
     ranges = layer.renderer().ranges()  # held: symbols end with their ranges
     zero, first, *others = [r.symbol() for r in ranges]
     assert zero.symbolLayer(0).color().alpha() == 0
-    assert zero.symbolLayer(0).strokeColor().name() == style.NO_VALUE
+    assert zero.symbolLayer(0).strokeColor().name() == symbols.NO_VALUE
     assert drawn(layer)[1:] == [first.color().name()] * 3 + [others[-1].color().name()]
 
 
@@ -319,14 +319,13 @@ def test_rows_of_several_imts_end_where_their_own_curves_do(tmp_path):
         layer.dataProvider().addFeatures([feature])
     own = Style("value", "standard", (0.1, 0.7), "YlOrRd")
     columns = (Column("imt", TEXT), column)
-    table = Table("t", columns, len(rows), lambda: iter(()), POINT, own)
     values = np.array([math.nan if v is None else v for _, v in rows])
-    style.apply(layer, 0, table, column, own, values, style.StyleChoices())
+    renderer.apply(layer, 0, columns, Drawing(column, own), values)
     last = ["limit of the curves, or more", "no value"]
     assert labels(layer) == ["below the curves", "< 0.1 g", "0.1 – 0.7 g", "> 0.7 g", *last]
     _, small, middle, large, *_ = [r.symbol().color().name() for r in layer.renderer().ranges()]
     end = symbols.ABOVE
-    assert drawn(layer)[1:] == [middle, end, large, end, small, style.NO_VALUE]
+    assert drawn(layer)[1:] == [middle, end, large, end, small, symbols.NO_VALUE]
     assert style.styled_field(layer) == "value"
     # of any other expression nobody can tell
     layer.renderer().setClassAttribute('"imt" || "value"')
@@ -342,7 +341,7 @@ def test_equal_values_are_drawn_alike(classification, value):
     assert color is not None
     if value != value:
         assert labels(layer) == ["no value"]
-        assert color == style.NO_VALUE
+        assert color == symbols.NO_VALUE
 
 
 @pytest.mark.parametrize(
@@ -360,8 +359,8 @@ def test_what_has_no_class_is_grey(values, texts):
     assert labels(layer) == texts
     assert style.styled_field(layer) == "v"
     colors = drawn(layer)
-    assert style.NO_VALUE not in colors[:2]
-    assert set(colors[2:]) <= {style.NO_VALUE}
+    assert symbols.NO_VALUE not in colors[:2]
+    assert set(colors[2:]) <= {symbols.NO_VALUE}
     # the field itself, which the styling panel of QGIS shows, where nothing asks for more
     assert (layer.renderer().classAttribute() == "v") == (len(texts) == 2)
 
@@ -394,8 +393,7 @@ def test_a_diverging_ramp_has_its_middle_at_the_center(own, values, colors):
 def test_one_sees_through_polygons_that_lie_one_on_another(order):
     layer = QgsVectorLayer("Polygon?crs=EPSG:4326&field=v:double", "t", "memory")
     own = Style("v", order_by=order)
-    table = Table("t", (VALUE,), 2, lambda: iter(()), POLYGON, own)
-    style.apply(layer, 0, table, VALUE, own, np.array([1.0, 2.0]), style.StyleChoices(classes=2))
+    renderer.apply(layer, 0, (VALUE,), Drawing(VALUE, own, classes=2), np.array([1.0, 2.0]))
     ranges = layer.renderer().ranges()
     fill = ranges[0].symbol().symbolLayer(0)
     assert fill.fillColor().alpha() == (symbols.SEE_THROUGH if order else 255)
@@ -408,7 +406,6 @@ def test_large_is_on_top_and_what_has_no_class_is_grey_also_when_read_again(tmp_
     values = [1.0, 2.0, math.nan, math.inf]
     own = Style("v-1", "equal-interval", order_by="mag")
     columns = (Column("mag"), Column("v-1"))
-    table = Table("t", columns, 4, lambda: iter(()), POINT, own)
     layer = QgsVectorLayer("Point?crs=EPSG:4326&field=mag:double&field=v-1:double", "t", "memory")
     for magnitude, value in zip([7.0, 5.0, 6.0, 4.0], values):
         feature = QgsFeature(layer.fields())
@@ -426,21 +423,22 @@ def test_large_is_on_top_and_what_has_no_class_is_grey_also_when_read_again(tmp_
         source = f"{path}|layername=t" if suffix == "gpkg" else path
         layer = QgsVectorLayer(source, "t", "ogr")
         first = layer.fields().count() - 2
-    chosen = style.StyleChoices(classes=2)
-    style.apply(layer, first, table, columns[1], own, np.array(values), chosen)
+    drawing = Drawing(columns[1], own, classes=2)
+    renderer.apply(layer, first, columns, drawing, np.array(values))
     if suffix != "memory":
         assert style.store(layer) == ""
         layer = QgsVectorLayer(source, "t", "ogr")
         layer.loadDefaultStyle()
-    assert drawn(layer)[2:] == [style.NO_VALUE] * 2
+    assert drawn(layer)[2:] == [symbols.NO_VALUE] * 2
     assert labels(layer) == ["1 – 1.5", "1.5 – 2", "infinite or no value"]
     assert style.styled_field(layer) == "v-1"
-    renderer = layer.renderer()
-    assert renderer.orderByEnabled()
-    request, order = QgsFeatureRequest().setOrderBy(renderer.orderBy()), renderer.orderBy().dump()
+    order = layer.renderer().orderBy()
+    assert layer.renderer().orderByEnabled()
+    request, order = QgsFeatureRequest().setOrderBy(order), order.dump()
     assert [f["mag"] for f in layer.getFeatures(request)] == [4, 5, 6, 7]
     # styled anew, large is on top still
-    style.apply(layer, first, table, columns[1], replace(own, order_by=""), np.ones(4), chosen)
+    drawing = replace(drawing, style=replace(own, order_by=""))
+    renderer.apply(layer, first, columns, drawing, np.ones(4))
     assert layer.renderer().orderByEnabled()
     assert layer.renderer().orderBy().dump() == order
 
@@ -456,11 +454,12 @@ def test_of_words_the_last_category_is_on_top():
 def test_what_the_user_draws_is_on_top_of_what_lies_under_it(field, on_top):
     columns = (Column("v"), Column("w", INTEGER), Column("t", TEXT), Column("mag"))
     table = Table("t", columns, 0, lambda: iter(()), POINT, Style("v", order_by="v"))
-    merged = style.merged(table, style.StyleChoices(field=field))
-    assert merged.order_by == on_top
+    drawing = style.merged(table, style.StyleChoices(field=field))
+    assert drawing.style.order_by == on_top
     # an order of its own stays
     ruptures = replace(table, style=Style("t", order_by="mag"))
-    assert style.merged(ruptures, style.StyleChoices(field=field)).order_by == "mag"
+    drawing = style.merged(ruptures, style.StyleChoices(field=field))
+    assert drawing.style.order_by == "mag"
 
 
 @pytest.mark.parametrize(
@@ -472,10 +471,8 @@ def test_points_are_the_smaller_the_more_they_are(count, size):
             return count
 
     layer = Many("Point?crs=EPSG:4326&field=v:double", "t", "memory")
-    table = Table("t", (VALUE,), count, lambda: iter(()), POINT, Style("v"))
-    style.apply(
-        layer, 0, table, VALUE, Style("v"), np.array([1.0, 2.0]), style.StyleChoices(classes=2)
-    )
+    drawing = Drawing(VALUE, Style("v"), classes=2)
+    renderer.apply(layer, 0, (VALUE,), drawing, np.array([1.0, 2.0]))
     ranges = layer.renderer().ranges()
     assert [r.symbol().size() for r in ranges] == [size, size]
 
@@ -519,7 +516,9 @@ FIXED = Style(
 )
 def test_choices_over_the_own_style(own, choices, expected):
     table = Table("t", (Column("a"), Column("b")), 0, lambda: iter(()), POINT, own)
-    assert style.merged(table, style.StyleChoices(**choices)) == expected
+    drawing = style.merged(table, style.StyleChoices(**choices))
+    assert (drawing and drawing.style) == expected
+    assert (drawing and drawing.column.name) == (expected and expected.field)
 
 
 def test_unknown_field_names_those_there_are():

@@ -21,7 +21,7 @@ from qgis.core import (
 )
 from steering import Recorder, call, failing
 
-from oq_processing.outputs.styles import STANDARD_G
+from oq_processing.outputs.core.palettes import STANDARD_G
 
 STYLE = "openquake:stylelayer"
 LOAD = "openquake:loadoutputaslayer"

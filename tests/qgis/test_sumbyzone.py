@@ -12,16 +12,19 @@ from qgis.core import (
     QgsField,
     QgsGeometry,
     QgsPointXY,
+    QgsProcessingContext,
     QgsProcessingException,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
     QgsVectorFileWriter,
     QgsVectorLayer,
+    QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QDate, QVariant
 
 from oq_processing.layers import metadata
-from oq_processing.outputs.table import REAL, TEXT, Column, Table
+from oq_processing.outputs.core.table import REAL, TEXT, Column, Table
 
 SUM = "openquake:sumbyzone"
 MEAN = Column(
@@ -157,6 +160,27 @@ def test_sums(summed, feedback, crs, kind):
         assert mine.geometry().area() == theirs.geometry().area()
     assert "structural: 107.75 EUR in zones, 1,000 outside, 1,107.75 in all" in feedback.infos
     assert "1 of 5 points are in no zone." in feedback.warnings
+
+
+@pytest.mark.parametrize(
+    ("kind", "wkt"),
+    [
+        ("PolygonZ", "POLYGON Z((0 0 7,10 0 7,10 10 7,0 10 7,0 0 7))"),
+        ("PolygonM", "POLYGON M((0 0 7,10 0 7,10 10 7,0 10 7,0 0 7))"),
+        ("MultiPolygonZM", "MULTIPOLYGON ZM(((0 0 7 8,10 0 7 8,10 10 7 8,0 10 7 8,0 0 7 8)))"),
+    ],
+)
+def test_heights_and_measures_of_zones_are_dropped(summed, opened, tmp_path, kind, wkt):
+    points = described(point_layer([(1, 1, 3.0)], "structural"), ASSET, MEAN)
+    zones = zone_layer({"Zone": (wkt,)}, kind=kind)
+    [given] = zones.getFeatures()
+    assert QgsWkbTypes.displayString(given.geometry().wkbType()) == kind
+    for output in ("TEMPORARY_OUTPUT", str(tmp_path / "zones.gpkg")):
+        _, layer = summed(points, zones, OUTPUT=output)
+        [zone] = layer.getFeatures()
+        assert layer.wkbType() == QgsWkbTypes.Type.MultiPolygon
+        assert zone.geometry().wkbType() == QgsWkbTypes.Type.MultiPolygon
+        assert zone["structural"] == 3.0
 
 
 def test_a_point_in_several_zones_counts_in_the_first(summed, feedback):
@@ -324,14 +348,42 @@ def test_points_and_zones_without_geometry_or_value(summed, feedback):
     assert "1 of 4 zones have no geometry; no point can be in them." in feedback.warnings
 
 
-def test_an_invalid_zone_is_repaired_to_sum(summed, feedback):
-    bow = "POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))"
-    rows = [(1, 5, 1.0), (9, 5, 2.0), (5, 1, 4.0)]
+@pytest.mark.parametrize(
+    ("wkt", "total"),
+    [
+        ("POLYGON((0 0, 10 10, 10 0, 0 10, 0 0))", 3.0),  # a bow tie
+        # a ring that leaves the outer one is a hole inside and a polygon outside of it
+        ("POLYGON((0 0, 6 0, 6 10, 0 10, 0 0), (3 4, 10 4, 10 6, 3 6, 3 4))", 7.0),
+    ],
+)
+def test_an_invalid_zone_is_repaired_to_sum(summed, feedback, wkt, total):
+    rows = [(1, 5, 1.0), (9, 5, 2.0), (5, 1, 4.0), (5, 5, 8.0), (20, 20, 16.0)]
+    rows = [row for row in rows if "10 10" not in wkt or row[:2] != (5, 5)]  # where it crosses
     points = described(point_layer(rows, "structural"), ASSET, MEAN)
-    results, layer = summed(points, zone_layer({"Bow": (bow,)}))
-    assert rows_of(layer, "structural") == {"Bow": (3.0,)}
-    assert results["IN_NO_ZONE"] == 1
+    results, layer = summed(points, zone_layer({"Zone": (wkt,)}))
+    assert rows_of(layer, "structural") == {"Zone": (total,)}
+    assert results["IN_NO_ZONE"] == 2
     assert "1 of 1 zones have an invalid geometry; repaired to sum." in feedback.warnings
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson"])
+def test_what_qgis_loads_has_the_title_and_the_style(registry, feedback, project, tmp_path, suffix):
+    context = QgsProcessingContext()
+    context.setProject(project)
+    points = described(point_layer([(1, 1, 3.0)], "structural"), ASSET, MEAN)
+    target = QgsProcessingOutputLayerDefinition(f"{tmp_path}/sums.{suffix}", project)
+    parameters = {"INPUT": points, "ZONES": zone_layer(WEST_EAST), "OUTPUT": target}
+    results, good = registry.createAlgorithmById(SUM).run(parameters, context, feedback)
+    assert good, feedback.errors
+    details = context.layersToLoadOnCompletion()[results["OUTPUT"]]
+    assert details.name == "Average annual structural loss by zone [EUR]"
+    layer = QgsVectorLayer(results["OUTPUT"], "as QGIS names it", "ogr")
+    layer.renderer().setClassAttribute("lost")
+    details.postProcessor().postProcessLayer(layer, context, feedback)
+    assert layer.name() == layer.metadata().title() == details.name
+    assert layer.renderer().classAttribute() == "structural"
+    index = layer.fields().indexOf("structural")
+    assert layer.attributeAlias(index) == "Average annual structural loss, sum [EUR]"
 
 
 def test_an_infinite_value_is_an_infinite_sum(summed):

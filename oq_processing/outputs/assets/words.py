@@ -1,0 +1,34 @@
+"""What losses and damage are called, with what they are of and the time that they are for."""
+
+from __future__ import annotations
+
+from ..core.source import Source
+from ..core.wording import loss_words, within
+
+
+def when(source: Source) -> str:
+    """Return the time that losses and damage are for, as it ends a title: `` in 50 years``."""
+    scenario = source.calculation.mode.startswith("scenario")
+    return within(source.risk_time) or (" given the event" if scenario else "")
+
+
+def average_loss(source: Source, loss_type: str, time: str = "") -> str:
+    """Return what an average loss is called, with its time; "" is the loss of several types.
+
+    ``time`` is another than that of the calculation: `` per year``.
+    """
+    what = f"{loss_words(loss_type)} loss".strip()
+    if source.risk_time == 1 and not time:
+        return f"Average annual {what}"
+    return f"{'Average' if source.risk_time else 'Mean'} {what}{time or when(source)}"
+
+
+def of_what(loss_type: str, peril: str = "") -> str:
+    """Return what stands behind a quantity: `` (structural, landslide)``, "" for nothing."""
+    words = ", ".join(word for word in (loss_words(loss_type), peril) if word)
+    return f" ({words})" if words else ""
+
+
+def expected(source: Source, consequence: str, loss_type: str, peril: str = "") -> str:
+    """Return what a consequence of damage is called: ``Expected losses (structural) in 1 year``."""
+    return f"Expected {consequence.replace('_', ' ')}{of_what(loss_type, peril)}{when(source)}"

@@ -1,0 +1,1 @@
+"""What all readers are made of: tables, choices, words, the sources of bytes."""

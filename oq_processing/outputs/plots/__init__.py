@@ -1,0 +1,1 @@
+"""An output becomes a figure, as data."""

@@ -1,0 +1,1 @@
+"""What readers of sites share: the site collection, grids, hazard."""
