@@ -31,7 +31,7 @@ class CalculationParameters(BaseAlgorithm[int]):
     CALCULATION = ANY_CALCULATION
 
     def targets(self) -> Parameters:
-        return [p.sink(p.OUTPUT, tr("Parameters"), p.Kind.TypeVector)]
+        return [p.sink(p.OUTPUT, tr("Parameters"), p.SourceType.TypeVector)]
 
     def validate(self, values: Values) -> int:
         return values.id()

@@ -103,11 +103,11 @@ def _choose(
 ) -> Callable[[Path, OnProgress], Download]:
     """Return what fetches the wanted output; raise if there is none, before anything is made."""
     number = request.calculation_id
-    kind = request.output_type.lower()
-    if kind == "datastore":
+    output_type = request.output_type.lower()
+    if output_type == "datastore":
         return lambda target, progress: client.datastore(number, target, progress)
     outputs = client.outputs(number)
-    if kind == "input" and not any(o.type == "input" for o in outputs):
+    if output_type == "input" and not any(o.type == "input" for o in outputs):
         return lambda target, progress: client.job_archive(number, target, progress)
     output = find_output(outputs, request.output_type, number)
     fmt = request.fmt or next(iter(output.formats), "")

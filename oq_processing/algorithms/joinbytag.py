@@ -82,7 +82,7 @@ class JoinByTag(BaseAlgorithm[JoinRequest]):
                 ZONES,
                 tr("Zones"),
                 tr("Polygons of the regions, in any coordinate system."),
-                p.Kind.TypeVectorPolygon,
+                p.SourceType.TypeVectorPolygon,
             ),
             p.described(field, tr("The field of the zones that holds the values of the tag.")),
             p.text(
@@ -96,7 +96,7 @@ class JoinByTag(BaseAlgorithm[JoinRequest]):
 
     def targets(self) -> Parameters:
         about = tr("The polygons with the values of their tag.")
-        return [p.sink(p.OUTPUT, tr("Values by zone"), p.Kind.TypeVectorPolygon, about)]
+        return [p.sink(p.OUTPUT, tr("Values by zone"), p.SourceType.TypeVectorPolygon, about)]
 
     def results(self) -> Outputs:
         return [p.number_output(COUNT, tr("Zones with a value")), *p.outputs(p.STYLED_FIELD)]

@@ -105,7 +105,7 @@ class ListCalculations(BaseAlgorithm[ListRequest]):
         ]
 
     def targets(self) -> Parameters:
-        return [p.sink(p.OUTPUT, tr("Calculations"), p.Kind.TypeVector)]
+        return [p.sink(p.OUTPUT, tr("Calculations"), p.SourceType.TypeVector)]
 
     def results(self) -> Outputs:
         return [

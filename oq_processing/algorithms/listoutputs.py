@@ -35,7 +35,7 @@ class ListOutputs(BaseAlgorithm[int]):
     CALCULATION = FINISHED_CALCULATION
 
     def targets(self) -> Parameters:
-        return [p.sink(p.OUTPUT, tr("Outputs"), p.Kind.TypeVector)]
+        return [p.sink(p.OUTPUT, tr("Outputs"), p.SourceType.TypeVector)]
 
     def results(self) -> Outputs:
         count = p.number_output("COUNT", tr("Number of outputs"))

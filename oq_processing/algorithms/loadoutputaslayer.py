@@ -93,10 +93,10 @@ class LoadOutputAsLayer(BaseAlgorithm[LoadRequest]):
         ]
 
     def targets(self) -> Parameters:
-        lines = p.sink(OUTPUT_LINES, tr("Lines"), p.Kind.TypeVectorLine, optional=True)
+        lines = p.sink(OUTPUT_LINES, tr("Lines"), p.SourceType.TypeVectorLine, optional=True)
         about = tr("Ruptures: a layer of its own for vertical faults, as lines.")
         return [
-            p.sink(p.OUTPUT, tr("Layer"), p.Kind.TypeVector),
+            p.sink(p.OUTPUT, tr("Layer"), p.SourceType.TypeVector),
             p.described(lines, about, advanced=True),
         ]
 

@@ -102,7 +102,7 @@ class PlotOutput(BaseAlgorithm[PlotRequest]):
         about = tr("What is drawn, as a table.")
         return [
             p.target(p.OUTPUT, tr("Picture"), tr("PNG (*.png);;SVG (*.svg)")),
-            p.sink(DATA, tr("Numbers"), p.Kind.TypeVector, about, optional=True),
+            p.sink(DATA, tr("Numbers"), p.SourceType.TypeVector, about, optional=True),
         ]
 
     def validate(self, values: Values) -> PlotRequest:

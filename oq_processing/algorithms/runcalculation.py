@@ -117,7 +117,7 @@ class RunCalculation(BaseAlgorithm[RunRequest]):
 
     def _options(self) -> Parameters:
         extra = QgsProcessingParameterMultipleLayers(
-            EXTRA_FILES, tr("Extra files"), p.Kind.TypeFile, optional=True
+            EXTRA_FILES, tr("Extra files"), p.SourceType.TypeFile, optional=True
         )
         return [
             p.text(

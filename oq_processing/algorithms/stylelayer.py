@@ -54,7 +54,7 @@ class StyleLayer(BaseAlgorithm[StyleRequest]):
     )
 
     def inputs(self) -> Parameters:
-        layer = QgsProcessingParameterVectorLayer(INPUT, tr("Layer"), [p.Kind.TypeVector])
+        layer = QgsProcessingParameterVectorLayer(INPUT, tr("Layer"), [p.SourceType.TypeVector])
         return [
             p.described(layer, tr("The layer to draw; its values stay as they are.")),
             *style_parameters(),

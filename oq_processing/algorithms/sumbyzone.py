@@ -81,13 +81,13 @@ class SumByZone(BaseAlgorithm[SumRequest]):
                 INPUT,
                 tr("Points"),
                 tr("Points whose values are added up, for example average losses of assets."),
-                p.Kind.TypeVectorPoint,
+                p.SourceType.TypeVectorPoint,
             ),
             p.source(
                 ZONES,
                 tr("Zones"),
                 tr("Polygons to sum on, in any coordinate system."),
-                p.Kind.TypeVectorPolygon,
+                p.SourceType.TypeVectorPolygon,
             ),
             p.described(
                 fields,
@@ -101,7 +101,7 @@ class SumByZone(BaseAlgorithm[SumRequest]):
 
     def targets(self) -> Parameters:
         about_ = tr("The polygons with the sums and the number of points in each.")
-        return [p.sink(p.OUTPUT, tr("Sums by zone"), p.Kind.TypeVectorPolygon, about_)]
+        return [p.sink(p.OUTPUT, tr("Sums by zone"), p.SourceType.TypeVectorPolygon, about_)]
 
     def results(self) -> Outputs:
         return [

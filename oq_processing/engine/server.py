@@ -77,9 +77,9 @@ class Server:
             Request(method, f"{self.url}/v1/{path}", self._timeout, MAX_ANSWER, query), path
         )
 
-    def get(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> T:
+    def get(self, path: str, expected: type[T], query: Mapping[str, str] | None = None) -> T:
         """Return the JSON that a GET answers; it is of this type."""
-        return self.read_json(self.ask("GET", path, query), kind)
+        return self.read_json(self.ask("GET", path, query), expected)
 
     def download(
         self, path: str, query: Mapping[str, str], target: Path, progress: OnProgress | None
@@ -125,7 +125,7 @@ class Server:
             )
         )
 
-    def read_json(self, answer: Answer, kind: type[T]) -> T:
+    def read_json(self, answer: Answer, expected: type[T]) -> T:
         """Return the JSON of an answer, of this type."""
         try:
             value = json.loads(answer.text())
@@ -134,7 +134,7 @@ class Server:
                 f"{self.url} answered something that is not JSON "
                 f"(“{answer.title() or answer.first_line()}”); is it an OpenQuake engine?"
             ) from error
-        if not isinstance(value, kind):
+        if not isinstance(value, expected):
             raise NotAnEngine(f"{self.url} answered JSON of an unknown kind.")
         return value
 

@@ -148,8 +148,8 @@ class _Output:
         """Keep the first failure that GDAL reports within the bodies."""
         from osgeo import gdal
 
-        def keep(kind: int, _: int, message: str) -> None:
-            if kind >= gdal.CE_Failure:
+        def keep(severity: int, _: int, message: str) -> None:
+            if severity >= gdal.CE_Failure:
                 self.trouble = self.trouble or message
 
         gdal.PushErrorHandler(keep)

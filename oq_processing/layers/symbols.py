@@ -28,9 +28,9 @@ def symbol_of(
 
     ``overlap`` is for polygons that lie one on another.
     """
-    kind = QgsWkbTypes.geometryType(layer.wkbType())
+    geometry = QgsWkbTypes.geometryType(layer.wkbType())
     fill = "solid" if filled else "no"
-    if kind == QgsWkbTypes.GeometryType.PolygonGeometry:
+    if geometry == QgsWkbTypes.GeometryType.PolygonGeometry:
         if overlap:
             # what has an order lies one on another: one sees through it, and where it ends
             return QgsFillSymbol.createSimple(
@@ -49,7 +49,7 @@ def symbol_of(
                 "outline_width": "0.1",
             }
         )
-    if kind == QgsWkbTypes.GeometryType.LineGeometry:
+    if geometry == QgsWkbTypes.GeometryType.LineGeometry:
         width = "0.6" if filled else "0.2"
         return QgsLineSymbol.createSimple({"color": color.name(), "width": width})
     size = _point_size(layer.featureCount())
@@ -75,8 +75,8 @@ def end_symbol(layer: QgsVectorLayer, end: int) -> QgsSymbol:
     Below (-1) it is hollow, above (1) a triangle that points up, or a hatched cell.
     """
     fill, color = ("no", BELOW) if end < 0 else ("b_diagonal", ABOVE)
-    kind = QgsWkbTypes.geometryType(layer.wkbType())
-    if kind == QgsWkbTypes.GeometryType.PolygonGeometry:
+    geometry = QgsWkbTypes.geometryType(layer.wkbType())
+    if geometry == QgsWkbTypes.GeometryType.PolygonGeometry:
         edge = {"outline_color": color, "outline_width": "0.1"}
         return QgsFillSymbol.createSimple({"color": color, "style": fill, **edge})
     size = f"{_point_size(layer.featureCount()):.2f}"

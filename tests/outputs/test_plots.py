@@ -8,7 +8,6 @@ import pytest
 from helpers import csv_text, table_rows
 
 from oq_processing.engine.errors import InvalidChoice
-from oq_processing.outputs.assets.damage_states import STATE_COLORS
 from oq_processing.outputs.core import table
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.plots import plot as plots
@@ -318,13 +317,28 @@ ASSETS = {
 }
 
 
+@pytest.mark.parametrize("count", [40, 41])
+def test_so_many_curves_by_tag_can_be_told_apart(risk, count):
+    files = {
+        "aggcurves-stats-taxonomy_5.csv": csv_text(
+            "taxonomy,return_period,loss_type,loss_value,stat",
+            *(f"T{i},{period},structural,{i},mean" for i in range(count) for period in (10, 500)),
+        )
+    }
+    if count <= 40:
+        assert len(risk("aggcurves-stats", files, member="taxonomy").series) == count
+    else:
+        with pytest.raises(InvalidChoice, match=r"^This would be 41 curves; choose fewer by"):
+            risk("aggcurves-stats", files, member="taxonomy")
+
+
 def test_damage_of_all(risk):
     plot = risk("aggrisk", TOTALS, kind="rlz-1", loss_type="structural")
     assert plot.form == BARS
     assert plot.x.categories == ("no damage", "slight", "complete")
     [series] = plot.series
     assert series.y == (70.0, 20.0, 10.0)
-    assert series.colors == (STATE_COLORS[0], STATE_COLORS[3], STATE_COLORS[4])
+    assert series.colors == ("#a8bda0", "#d7191c", "#6a0f4f")
     assert plot.title == "Damage distribution, structural, all assets, realization 1"
     assert plot.y.title == "Expected number of buildings given the event"
     assert [(r["damage_state"], r["number"]) for r in rows_of_table(plot.table)] == [
@@ -344,11 +358,20 @@ def test_damage_of_an_asset(risk):
     # 97 of 100 are without damage: their bar would hide the others
     assert plot.x.categories == ("slight", "complete")
     assert plot.series[0].y == (2.0, 1.0)
-    assert plot.series[0].colors == (STATE_COLORS[3], STATE_COLORS[4])
+    assert plot.series[0].colors == ("#d7191c", "#6a0f4f")
     assert plot.subtitle.splitlines()[0] == "Without damage, not drawn: 97 of 100 (97%)"
     assert plot.y.title == "Expected number of buildings in 50 years"
     assert [row["number"] for row in rows_of_table(plot.table)] == [97.0, 2.0, 1.0]
     assert "asset 00123" in plot.title
+
+
+@pytest.mark.parametrize(("without", "drawn"), [(90, 3), (91, 2)])
+def test_the_undamaged_are_left_out_above_nine_tenths(risk, without, drawn):
+    damaged = f"{without},{99 - without},1,100"
+    files = {name: text.replace("97,2,1,100", damaged) for name, text in ASSETS.items()}
+    plot = risk("damages-rlzs", files, Place(asset_id="00123"))
+    assert len(plot.x.categories) == drawn
+    assert len(plot.notes) == (drawn == 2)
 
 
 def test_damage_of_the_sum_of_assets(risk, monkeypatch):

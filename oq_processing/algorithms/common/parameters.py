@@ -36,7 +36,7 @@ FAIL_ON_FAILED = "FAIL_ON_FAILED"
 LOG = "LOG"
 OUTPUT = "OUTPUT"
 
-Kind = QgsProcessing.SourceType
+SourceType = QgsProcessing.SourceType
 P = TypeVar("P", bound=QgsProcessingParameterDefinition)
 
 
@@ -74,9 +74,9 @@ def number(
     advanced: bool = False,
 ) -> QgsProcessingParameterNumber:
     """Return a number, without limits: the dialog would fill in the lowest."""
-    kinds = QgsProcessingParameterNumber.Type
-    kind = kinds.Integer if whole else kinds.Double
-    parameter = QgsProcessingParameterNumber(name, label, kind, default, optional)
+    types = QgsProcessingParameterNumber.Type
+    type_ = types.Integer if whole else types.Double
+    parameter = QgsProcessingParameterNumber(name, label, type_, default, optional)
     return described(parameter, about, advanced)
 
 
@@ -112,8 +112,8 @@ def file(
     name: str, label: str, about: str, files: str, advanced: bool = False
 ) -> QgsProcessingParameterFile:
     """Return an optional file, or a folder that is typed; ``files`` is the filter of the dialog."""
-    kind = QgsProcessingParameterFile.Behavior.File
-    parameter = QgsProcessingParameterFile(name, label, kind, optional=True, fileFilter=files)
+    behavior = QgsProcessingParameterFile.Behavior.File
+    parameter = QgsProcessingParameterFile(name, label, behavior, optional=True, fileFilter=files)
     return described(parameter, about, advanced)
 
 
@@ -128,18 +128,22 @@ def target(
 
 
 def source(
-    name: str, label: str, about: str, kind: Qgis.ProcessingSourceType
+    name: str, label: str, about: str, source_type: Qgis.ProcessingSourceType
 ) -> QgsProcessingParameterFeatureSource:
     """Return a layer to read."""
-    return described(QgsProcessingParameterFeatureSource(name, label, [kind]), about)
+    return described(QgsProcessingParameterFeatureSource(name, label, [source_type]), about)
 
 
 def sink(
-    name: str, label: str, kind: Qgis.ProcessingSourceType, about: str = "", optional: bool = False
+    name: str,
+    label: str,
+    source_type: Qgis.ProcessingSourceType,
+    about: str = "",
+    optional: bool = False,
 ) -> QgsProcessingParameterFeatureSink:
     """Return a layer to write; an optional one is not made by default."""
     parameter = QgsProcessingParameterFeatureSink(
-        name, label, kind, None, optional, createByDefault=not optional
+        name, label, source_type, None, optional, createByDefault=not optional
     )
     return described(parameter, about)
 

@@ -89,9 +89,9 @@ class ShippedModel(Guarded, QgsProcessingModelAlgorithm):
 
 
 def _copy(source: object, name: str, title: str) -> QgsProcessingOutputDefinition | None:
-    for kind in (QgsProcessingOutputNumber, QgsProcessingOutputString):
-        if isinstance(source, kind):
-            return kind(name, title)
+    for output_type in (QgsProcessingOutputNumber, QgsProcessingOutputString):
+        if isinstance(source, output_type):
+            return output_type(name, title)
     return None
 
 

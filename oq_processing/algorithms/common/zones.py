@@ -38,7 +38,7 @@ from .values import InvalidParameter, Values
 
 ZONES = "ZONES"
 
-_KINDS = {
+_SHAPES = {
     "point": QgsWkbTypes.GeometryType.PointGeometry,
     "polygon": QgsWkbTypes.GeometryType.PolygonGeometry,
 }
@@ -52,17 +52,17 @@ class Zone:
     attributes: list[Any]
 
 
-def read_layer(values: Values, name: str, kind: str) -> QgsProcessingFeatureSource:
+def read_layer(values: Values, name: str, shape: str) -> QgsProcessingFeatureSource:
     """Return the layer of a parameter; raises :class:`InvalidParameter` if it is not as wanted.
 
-    ``kind`` is point or polygon.
+    ``shape`` is point or polygon.
     """
     parameters = values.parameters
     source = values.algorithm.parameterAsSource(parameters, name, values.context)
     if source is None:
-        raise InvalidParameter(f"{name} is no {kind} layer: {parameters.get(name)}.")
-    if QgsWkbTypes.geometryType(source.wkbType()) != _KINDS[kind]:
-        raise InvalidParameter(f"{name} must hold {kind}s; {source.sourceName()} does not.")
+        raise InvalidParameter(f"{name} is no {shape} layer: {parameters.get(name)}.")
+    if QgsWkbTypes.geometryType(source.wkbType()) != _SHAPES[shape]:
+        raise InvalidParameter(f"{name} must hold {shape}s; {source.sourceName()} does not.")
     if not source.sourceCrs().isValid():
         raise InvalidParameter(f"{name} has no coordinate system: {source.sourceName()}.")
     # QGIS's own check throws through a loop of Python at an invalid or empty geometry, and crashes
@@ -116,8 +116,8 @@ def own_columns(source: QgsProcessingFeatureSource) -> OwnColumns:
     for i, field in enumerate(source.fields()):
         if field.name().lower() == "fid":  # the row number of a GeoPackage: the output has its own
             continue
-        kind, convert = _type_of(field)
-        columns.append(Column(field.name(), kind, field.alias() or field.name()))
+        type_, convert = _type_of(field)
+        columns.append(Column(field.name(), type_, field.alias() or field.name()))
         readers.append((i, convert))
     return OwnColumns(tuple(columns), tuple(readers))
 
@@ -129,10 +129,10 @@ def write_zones(
 
     Progress goes from 80 to 100 %.
     """
-    kind: Qgis.WkbType = QgsWkbTypes.multiType(QgsWkbTypes.flatType(source.wkbType()))
+    wkb_type: Qgis.WkbType = QgsWkbTypes.multiType(QgsWkbTypes.flatType(source.wkbType()))
     target = run.values.target(p.OUTPUT)
     return publish(
-        target, table, run.report, (80, 100), drawing, wkb_type=kind, crs=source.sourceCrs()
+        target, table, run.report, (80, 100), drawing, wkb_type=wkb_type, crs=source.sourceCrs()
     )
 
 

@@ -21,8 +21,8 @@ def explained(url: str, error: Exception, timeout: tuple[float, float], begun: b
         return EngineError(f"Cannot write {error.filename}: {error.strerror}.")
     if _is_proxy_login(error):
         return ProxyLoginRequired("The proxy wants a login; check the proxy settings.")
-    kind = Interrupted if begun and not _fell_silent(error) else Unreachable
-    return kind(_sentence(url, error, timeout))
+    error_type = Interrupted if begun and not _fell_silent(error) else Unreachable
+    return error_type(_sentence(url, error, timeout))
 
 
 def trace(error: Exception) -> str:
