@@ -33,6 +33,7 @@ ABORT_WITHIN = 120.0  # seconds in which an abort must be confirmed
 ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does not accept yet
 # seconds with nothing ahead in the queue, into which a calculation looks every 15
 STARTS_WITHIN = 20.0
+ENDS_WITHIN = 20.0  # seconds in which the process of an aborted calculation records its end
 SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a word
 # of a cluster: the engine lists the workers that did come within two minutes, and says no more
 _WORKERS_MISSING = re.compile(r"TimeoutError: \[.*\]$")
@@ -232,12 +233,16 @@ def abort(
     identity = identity or Identity()
     end = time.monotonic() + ABORT_WITHIN
     accepted, refusal_text = "", ""  # the status in which the abort was accepted
+    accepted_at = 0.0
     queue: _Queue | None = None
     while True:
         try:
             calculation = identity.look(client, calculation_id)
             status = calculation.status
-            if accepted != "executing" and is_only_marked(client, calculation):
+            marked = is_only_marked(client, calculation)
+            if marked and accepted == "executing" and time.monotonic() - accepted_at < ENDS_WITHIN:
+                pass  # in its first moment it does not heed the signal, and may become complete
+            elif marked and accepted != "executing":
                 queue = queue or _Queue(calculation_id, say)
                 if queue.is_passed(client):
                     return "aborted"
@@ -253,7 +258,7 @@ def abort(
                 queue, accepted = None, ""
             elif not accepted and status != "created":
                 refusal_text = client.abort(calculation_id)
-                accepted = "" if refusal_text else status
+                accepted, accepted_at = "" if refusal_text else status, time.monotonic()
         except (Unreachable, ServerFault, NotAnEngine) as error:
             refusal_text = str(error)
         if time.monotonic() > end:

@@ -14,6 +14,7 @@ from qgis.utils import iface
 
 NAME = "oq_processing"
 ENABLED = f"PythonPlugins/{NAME}"
+PLUGINS = Path(QgsApplication.qgisSettingsDirPath()) / "python" / "plugins"
 job = json.loads(Path(os.environ["PACKAGE_TEST"]).read_text())
 seen: dict = {"errors": []}
 
@@ -50,7 +51,7 @@ def note(step):
         "algorithms": len(provider.algorithms()) if provider else None,
         "version": provider.versionInfo() if provider else None,
         "enabled": QgsSettings().value(ENABLED, None, bool) if known else None,
-        "files": (Path(qgis.utils.home_plugin_path) / NAME).exists(),
+        "files": (PLUGINS / NAME).exists(),
         "messages": [item.text() for item in bar.items() if item.title() == "OpenQuake"],
     }
     bar.clearWidgets()

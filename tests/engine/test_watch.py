@@ -461,6 +461,26 @@ def killed(calculation) -> str:
     return ""
 
 
+@pytest.mark.parametrize(
+    ("end", "second", "reported"),
+    [("failed", 3, "aborted"), ("complete", 8, "complete"), ("aborted", 20, "aborted")],
+)
+def test_one_that_executes_is_aborted_when_its_process_has_ended(
+    fake, faked, clock, end, second, reported
+):
+    """In its first moment a process does not heed the signal, though the engine says aborted."""
+    executing = fake.calculations[1] = FakeCalculation(1, "executing", aborting=marked)
+
+    def ends(calculation):
+        calculation.status = end
+
+    executing.polled = at(clock, second, ends)
+    begin = clock.now
+    assert abort(faked, 1) == reported
+    assert second <= clock.now - begin <= second + 2
+    assert fake.count("POST", "/v1/calc/1/abort") == 1
+
+
 @pytest.fixture
 def queued(fake):
     """Calculation 2, which waits for calculation 1 on a server that ignores SIGINT."""
@@ -471,7 +491,7 @@ def queued(fake):
 
 
 def at(clock, second, action):
-    """Do something at the first look at calculation 2 after so many seconds."""
+    """Do something at the first look at a calculation after so many seconds."""
     due = [clock.now + second]
 
     def polled(calculation):
@@ -567,13 +587,6 @@ def test_a_queued_one_whose_process_has_ended_is_aborted_at_once(fake, faked, qu
         return ""
 
     queued.aborting = aborting
-    begin = clock.now
-    assert abort(faked, 2) == "aborted"
-    assert clock.now - begin == 1.0
-
-
-def test_one_that_executed_is_aborted_at_once(fake, faked, queued, clock):
-    queued.status = "executing"
     begin = clock.now
     assert abort(faked, 2) == "aborted"
     assert clock.now - begin == 1.0

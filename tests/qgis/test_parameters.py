@@ -164,7 +164,7 @@ def test_paths(read):
         ("~nosuchuser/job.ini", "S: no home folder is known for “~nosuchuser/job.ini”."),
         ("x" * 5000, f"S cannot be a path (File name too long): “{'x' * 100}…”."),
         (1e300, "S cannot be a path (File name too long): “10000000000000000525"),
-        ("a\0b", "S cannot be a path (embedded null byte): “a\0b”."),
+        ("a\0b", "S cannot be a path ("),
         ("a\udcff", "S cannot be a path ('utf-8' codec can't encode character"),
     ],
 )
