@@ -743,7 +743,8 @@ def test_abort_of_a_real_calculation(server, demos):
     assert calculation.description == "Classical PSHA Area Source demo for Null Island"
     assert real.outputs(number) == []
     assert abort(real, number) == "aborted", "the engine remembers, so that we need not"
-    with pytest.raises(CalculationFailed, match=f"^Calculation {number} aborted: MasterKilled"):
+    # without a traceback where it was killed in its first moment
+    with pytest.raises(CalculationFailed, match=f"^Calculation {number} aborted"):
         check_succeeded(real, calculation)
 
 
