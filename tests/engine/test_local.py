@@ -18,6 +18,8 @@ from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import Cancelled, LocalEngineError, Unreachable
 from oq_processing.engine.wait import Wait
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def script(tmp_path):

@@ -266,6 +266,7 @@ def test_a_zip_that_inflates_to_50_gb(fake_source, monkeypatch):
         read(fake_source(data), Choices())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", [True, False])
 def test_a_line_without_end(fake_source, member):
     """It is not read into memory: 1 MB of a zip may be a line of 1 GB."""

@@ -585,6 +585,7 @@ def test_assets_of_the_exposure_that_have_no_losses(with_arrays):
     assert notes("Running") == ()
 
 
+@pytest.mark.slow
 def test_too_many_fields(with_arrays):
     arrays = {f"rlz-{i:03d}": array_of({"structural-slight": [1, 2]}) for i in range(500)}
     source = with_arrays("damages-rlzs", arrays, "damages-rlzs", **PARAMETERS)

@@ -20,6 +20,8 @@ from oq_processing.engine import installation, launch, local
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.errors import EngineError, LocalEngineError
 
+pytestmark = pytest.mark.slow
+
 START = "openquake:startlocalengine"
 STOP = "openquake:stoplocalengine"
 

@@ -96,6 +96,7 @@ def away(fake):
     fake.answers[STATUS] = lambda request: Answer(502)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [never, hangs, away])
 def test_the_longest_wait_ends_in_time_and_leaves_it_running(fake, fault):
     """Also where the server answers late or not at all."""
