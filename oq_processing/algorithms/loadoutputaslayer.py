@@ -140,7 +140,7 @@ class LoadOutputAsLayer(BaseAlgorithm[LoadRequest]):
             for i, ((name, part), drawing) in enumerate(zip(parts, drawings)):
                 span = (50 + share * i, 50 + share * (i + 1))
                 results[name] = _write(run, name, part, drawing, span)
-        # only cells have a size: a raster of anything else must not be made of a number of ours
+        # only cells have a size: a raster of anything else must not get an invented size
         if table.cell_size:
             results[CELL_WIDTH], results[CELL_HEIGHT] = table.cell_size
         return results

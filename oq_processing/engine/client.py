@@ -100,7 +100,7 @@ class EngineClient:
         offset = 0
         seen: set[int] = set()
         while page := self.calculations(LIST_PAGE, offset, **filters):
-            # calculations that start meanwhile push others onto the next page once more
+            # calculations that start meanwhile push others onto the next page again
             yield from (c for c in page if c.id not in seen)
             seen.update(c.id for c in page)
             offset += len(page)

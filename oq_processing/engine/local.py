@@ -179,7 +179,7 @@ def _end_recorded(record: Record) -> None:
         end = time.monotonic() + seconds
         while True:
             with contextlib.suppress(ChildProcessError, OSError, AttributeError):
-                os.waitpid(record.pid, os.WNOHANG)  # where it is a child of ours
+                os.waitpid(record.pid, os.WNOHANG)  # where this process has started it
             if not _lives(record) or time.monotonic() > end:
                 return
             time.sleep(0.05)

@@ -34,14 +34,14 @@ ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does 
 # seconds with nothing ahead in the queue, into which a calculation looks every 15
 STARTS_WITHIN = 20.0
 ENDS_WITHIN = 20.0  # seconds in which the process of an aborted calculation records its end
-SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a word
+SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a note
 # of a cluster: the engine lists the workers that did come within two minutes, and says no more
 _WORKERS_MISSING = re.compile(r"TimeoutError: \[.*\]$")
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is new since the last one; ``note`` is a sentence of ours about the connection."""
+    """What is new since the last one; ``note`` is our sentence about the connection."""
 
     calculation: Calculation
     records: tuple[LogRecord, ...] = ()

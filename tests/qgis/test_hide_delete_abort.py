@@ -13,6 +13,8 @@ from steering_rows import list_rows, row
 from oq_processing import settings
 from oq_processing.engine import watch
 
+pytestmark = pytest.mark.usefixtures("registry")
+
 HIDE = "openquake:hidecalculation"
 DELETE = "openquake:deletecalculation"
 ABORT = "openquake:abortcalculation"
@@ -228,7 +230,7 @@ def test_a_real_calculation_is_aborted_while_it_is_created(server, client, calcu
     assert wait_until(lambda: client.traceback(number))[-1].startswith("MasterKilled")
 
 
-def test_a_real_calculation_is_aborted_while_it_executes(registry, server, client, calculations):
+def test_a_real_calculation_is_aborted_while_it_executes(server, client, calculations):
     number = calculations.submit("hazard/AreaSourceClassicalPSHA")
     # in its first moment it may not heed the signal, and be complete before anybody looks
     wait_until(lambda: any("classical" in r.message for r in client.log(number)), 120)

@@ -43,7 +43,7 @@ def test_a_row_of_the_page(maker):
     rows = maker.page({"new": example, "other": {"name": "Other", "formats": ["rst"]}}).splitlines()
     [row] = [r for r in rows if r.startswith("| `new`")]
     assert row == (
-        "| `new` | New\\|Kind: The CSV export as it is. | point, line, polygon, table | "
+        "| `new` | New\\|Kind: The CSV export, unchanged. | point, line, polygon, table | "
         "`a`, `b`, `c`, `d`, `e`, `f`, … (8) | MEMBER | Loss [EUR] | pretty, Reds | general |"
     )
     [row] = [r for r in rows if r.startswith("| `other`")]

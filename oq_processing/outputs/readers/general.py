@@ -226,6 +226,6 @@ ANY = OutputType(
     read=read,
     geometries=(Geometry.POINT, Geometry.LINE, Geometry.POLYGON, Geometry.NONE),
     choices=("MEMBER",),
-    about="The CSV export as it is.",
+    about="The CSV export, unchanged.",
 )
 """Every output type that no module reads in a way of its own."""
