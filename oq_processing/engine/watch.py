@@ -34,6 +34,9 @@ ABORT_AGAIN = 0.5  # seconds between two tries of an abort that the engine does 
 # seconds with nothing ahead in the queue, into which a calculation looks every 15
 STARTS_WITHIN = 20.0
 ENDS_WITHIN = 20.0  # seconds in which the process of an aborted calculation records its end
+# seconds since it was last seen queued: the engine ignores the signal while it starts its workers,
+# and takes no second one
+HEEDS_AFTER = 1.5
 SILENT_AFTER = 60.0  # seconds of "executing" without any log line that are worth a note
 # of a cluster: the engine lists the workers that did come within two minutes, and says no more
 _WORKERS_MISSING = re.compile(r"TimeoutError: \[.*\]$")
@@ -234,11 +237,14 @@ def abort(
     end = time.monotonic() + ABORT_WITHIN
     accepted, refusal_text = "", ""  # the status in which the abort was accepted
     accepted_at = 0.0
+    heeds_at = 0.0
     queue: _Queue | None = None
     while True:
         try:
             calculation = identity.look(client, calculation_id)
             status = calculation.status
+            if status in QUEUED:
+                heeds_at = time.monotonic() + HEEDS_AFTER
             marked = is_only_marked(client, calculation)
             if marked and accepted == "executing" and time.monotonic() - accepted_at < ENDS_WITHIN:
                 pass  # in its first moment it does not heed the signal, and may become complete
@@ -254,9 +260,8 @@ def abort(
                 return "aborted" if killed else status
             elif status == "executing" and (queue is not None or accepted in QUEUED):
                 say(f"Calculation {calculation_id} has started nevertheless; aborting it again")
-                # at the next look: in its first moment it does not heed a signal
                 queue, accepted = None, ""
-            elif not accepted and status != "created":
+            elif not accepted and _heeds(status, heeds_at):
                 refusal_text = client.abort(calculation_id)
                 accepted, accepted_at = "" if refusal_text else status, time.monotonic()
         except (Unreachable, ServerFault, NotAnEngine) as error:
@@ -271,6 +276,11 @@ def abort(
                 f"{state}{detail}."
             )
         wait.pause(STATUS_EVERY if accepted else ABORT_AGAIN)
+
+
+def _heeds(status: str, heeds_at: float) -> bool:
+    """Return whether the signal of an abort would be heeded by a calculation of that status."""
+    return status == "submitted" or (status == "executing" and time.monotonic() >= heeds_at)
 
 
 def is_only_marked(client: EngineClient, calculation: Calculation) -> bool:

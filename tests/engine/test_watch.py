@@ -581,6 +581,25 @@ def test_where_others_are_not_listed_it_is_not_known_whether_their_turn_has_pass
             abort(client, 2)
 
 
+def test_one_that_begins_to_execute_is_aborted_when_it_has_started_its_workers(fake, faked, clock):
+    """While it starts them the engine ignores the signal, and it takes no second one."""
+    begins = []
+
+    def executes(calculation):
+        calculation.status = "executing"
+        begins.append(clock.now)
+
+    def aborting(calculation):
+        begins.append(clock.now)
+        return killed(calculation)
+
+    created = fake.calculations[1] = FakeCalculation(1, "created", aborting=aborting)
+    created.polled = at(clock, 3, executes)
+    assert abort(faked, 1) == "aborted"
+    began, asked = begins
+    assert 1.0 <= asked - began <= 1.5
+
+
 def test_a_queued_one_whose_process_has_ended_is_aborted_at_once(fake, faked, queued, clock):
     def aborting(calculation):
         calculation.status = "aborted"
@@ -743,7 +762,7 @@ def test_abort_of_a_real_calculation(server, demos):
     assert calculation.description == "Classical PSHA Area Source demo for Null Island"
     assert real.outputs(number) == []
     assert abort(real, number) == "aborted", "the engine remembers, so that we need not"
-    # without a traceback where it was killed in its first moment
+    # without a traceback where it was killed before it could write one
     with pytest.raises(CalculationFailed, match=f"^Calculation {number} aborted"):
         check_succeeded(real, calculation)
 
