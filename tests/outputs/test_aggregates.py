@@ -92,7 +92,7 @@ def test_the_total_comes_first_with_all_its_rows(aggregate_source, rows_of):
         "loss_value": "Average annual loss [EUR]",
         "loss_ratio": "Average annual loss, share of the exposure [fraction]",
     }
-    assert table.notes == ("Loaded: total. There are also: NAME_1 (MEMBER).",)
+    assert table.notes == ("Loaded “total”. Other tables (set MEMBER): NAME_1.",)
     assert table.provenance["members"] == ["aggrisk-"]
     assert table.provenance["risk_investigation_time"] == 1
     assert table.provenance["checksum"] == 42

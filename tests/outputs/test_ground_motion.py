@@ -13,6 +13,7 @@ from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.notes import Info, Warn
 from oq_processing.outputs.core.table import NONE, POINT, POLYGON
 
 EVENT = [("id", "<u4"), ("rup_id", "<i8"), ("rlz_id", "<u2"), ("year", "<u4"), ("ses_id", "<u4")]
@@ -220,6 +221,7 @@ def test_the_largest_event(motion, magnitudes, rows_of):
         "Loaded: event 2 (magnitude 7.15, rupture 9, realization 1), the event of the largest "
         "magnitude. Choose another by EVENT_ID.",
     )
+    assert isinstance(table.notes[0], Info)
     asked = [key for key in source.client.asked if key[1] == "rupture_info"]
     # not the magnitudes of all ruptures: that takes minutes
     assert asked == [(5, "rupture_info", ("boundaries", "no"), ("min_mag", "7.14"))]
@@ -237,6 +239,7 @@ def test_the_largest_event_that_shook_a_site(motion, magnitudes):
     table = read(source)
     assert table.title.startswith("PGA [g] of event 2 (magnitude 7.15")
     assert "Neither it nor the next" in table.notes[0]
+    assert isinstance(table.notes[0], Warn)
 
 
 def test_events_without_magnitudes(motion):

@@ -10,6 +10,7 @@ from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.choices import Choices
 from ..core.columns import USUAL
 from ..core.lazy import Array, np
+from ..core.notes import Note, Warn
 from ..core.quantities import PEOPLE
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, point_array, rows_per_block
@@ -167,6 +168,6 @@ def risk_provenance(
     return {**time, **source.provenance(choices, members, about)}
 
 
-def empty_note(source: Source) -> str:
-    """Return the sentence for an output without rows."""
-    return f"{source.output.name} of calculation {source.calculation.id} is empty."
+def empty_note(source: Source) -> Note:
+    """Return the note on an output without rows."""
+    return Warn(f"{source.output.name} of calculation {source.calculation.id} is empty.")

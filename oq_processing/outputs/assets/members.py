@@ -214,13 +214,13 @@ def table_of(source: Source, choices: Choices, parts: Sequence[Part]) -> Table:
         for name in first.header[: first.shared]
     )
     values = [c for part in parts for c in part.columns]
-    note = left_out_note(source, first.rows) if first.rows else empty_note(source)
+    notes = left_out_note(source, first.rows) if first.rows else (empty_note(source),)
     table = Table(
         title="",
         columns=(*about, *values),
         rows=first.rows,
         blocks=partial(_blocks, parts, len(about)),
-        notes=(note,) if note else (),
+        notes=notes,
         provenance=risk_provenance(
             source, choices, [part.member.name for part in parts], first.about
         ),

@@ -11,6 +11,7 @@ from typing import Any
 from ...engine.errors import InvalidChoice
 from ..core.kinds import kind_label
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.table import Column, ColumnType, Geometry, Table, blocks_of, point_array
 
 ASSETS = "assets"
@@ -47,7 +48,7 @@ def by_site(table: Table) -> Table:
     columns += [sum_by_site(table.columns[i]) for i in summed]
     columns.append(Column(ASSETS, ColumnType.INTEGER, "Number of assets", additive=True))
     xy = None if table.geometry == Geometry.NONE else point_array(lon, lat)
-    note = f"{int(counts.sum()):,} assets summed at {len(sites):,} places."
+    note = Info(f"{int(counts.sum()):,} assets summed at {len(sites):,} places.")
     summary = replace(
         table,
         title=f"{table.title}, by site",

@@ -13,6 +13,7 @@ from ..core.choices import Choices
 from ..core.columns import USUAL
 from ..core.kinds import kind_label
 from ..core.lazy import np
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, ColumnType, Table, small_table
 from ..core.wording import listed, loss_words
@@ -31,7 +32,7 @@ class _Damage:
     kind: str
     loss_type: str
     whose: str
-    notes: list[str]
+    notes: list[Note]
 
     @property
     def states(self) -> list[str]:
@@ -97,7 +98,7 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
         table=small_table(title, columns, data),
         form=BARS,
         series=tuple(series),
-        notes=(*found.notes, *left_out),
+        notes=(*found.notes, *map(Info, left_out)),
     )
 
 

@@ -12,6 +12,7 @@ from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, KIND
 from ..core.kinds import kind_label, realizations_of
 from ..core.lazy import np
+from ..core.notes import Info, Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, beyond_curves, small_table
@@ -36,9 +37,9 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     """
     hazard = read_hazard(source)
     kinds, imts = _kinds(hazard, choices), hazard.imts(choices)
-    notes = []
+    notes: list[Note] = []
     if not choices.imt.strip() and len(imts) > 1:
-        notes.append(f"Plotted: {imts[0]}; others by IMT: {listed(imts[1:])}.")
+        notes.append(Info(f"Plotted: {imts[0]}; others by IMT: {listed(imts[1:])}."))
         imts = imts[:1]
     units = {imt_unit(imt) for imt in imts}
     if len(units) > 1:
@@ -74,10 +75,10 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     """
     hazard = read_hazard(source)
     kinds, poes = _kinds(hazard, choices), hazard.chosen_poes(source, choices)
-    time, notes = hazard.time, []
+    time, notes = hazard.time, list[Note]()
     if len(kinds) > FEW and not choices.poe.strip() and len(poes) > 1:
         poes = [nearest_475(poes, time)]
-        notes.append(f"Plotted: {_level(poes[0], time)}; others by POE.")
+        notes.append(Info(f"Plotted: {_level(poes[0], time)}; others by POE."))
     periods = spectral_periods(source, hazard)
     site = _find(source, place, "hmaps", next(iter(periods)))
     spectra = read_site_spectra(source, kinds, poes, site.row)
@@ -112,7 +113,7 @@ def _plot(
     rows: Sequence[tuple[Any, ...]],
     series: Sequence[Series],
     axes: tuple[Axis, Axis],
-    notes: Sequence[str],
+    notes: Sequence[Note],
 ) -> Plot:
     """Return a figure of one site; its numbers are ``rows``, with ``columns`` beside the site's."""
     condition = site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
@@ -127,7 +128,7 @@ def _plot(
         y=axes[1],
         table=small_table(title, every, [(*about, *row) for row in rows]),
         series=tuple(series),
-        notes=(*notes, *([site.note] if site.note else [])),
+        notes=(*notes, *([Info(site.note)] if site.note else [])),
     )
 
 
@@ -142,14 +143,14 @@ def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
     return replace(series, y=tuple(y), ends=tuple(ends) if any(ends) else ())
 
 
-def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[str]:
+def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[Note]:
     """Return what the log says of spectra that reach beyond their curves."""
-    found = []
+    found: list[Note] = []
     for i, column in enumerate(motions):
         for end in (1, -1):
             if count := sum(end in s.ends[i : i + 1] for s in every):
                 of = f" in {count} of {len(every)} spectra" if len(every) > 1 else ""
-                found.append(f"{column.imt}: {end_text(column, end)}{of}.")
+                found.append(Warn(f"{column.imt}: {end_text(column, end)}{of}."))
     return found
 
 

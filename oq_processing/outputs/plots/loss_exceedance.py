@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
 from ..core.kinds import kind_label, realizations_of
+from ..core.notes import Note
 from ..core.source import Source
 from ..core.table import Column, Table, small_table
 from ..core.wording import loss_words
@@ -31,7 +32,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     read = read_whole(catalogue.read(source, replace(choices, kind="", loss_type="")))
     # of realizations all where none was chosen: thin, beside the engine's mean
     found, kinds = read.of_kinds(choices.kind, several=True)
-    loss_types, notes = found.distinct("loss_type"), list[str]()
+    loss_types, notes = found.distinct("loss_type"), list[Note]()
     if loss_types:
         loss_types, notes = chosen_loss_types(loss_types, choices)
         found = found.where("loss_type", loss_types)

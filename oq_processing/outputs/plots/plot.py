@@ -15,6 +15,7 @@ from ...engine.errors import InvalidChoice
 from ..core.choices import Choices
 from ..core.kinds import kind_label
 from ..core.lazy import Array, np
+from ..core.notes import Note
 from ..core.registry import registered
 from ..core.source import Source
 from ..core.table import Table
@@ -83,7 +84,7 @@ class Plot:
     value_label: str = ""
     mark: tuple[float, float] | None = None
     legend: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     condition: str = ""
 
 

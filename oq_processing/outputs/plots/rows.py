@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice
 from ..assets.units import loss_unit
 from ..core.choices import Choices, match_names
 from ..core.kinds import choose_kinds, realizations_of
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import ColumnType, Table
 from ..core.wording import capital, listed, loss_words
@@ -80,7 +81,7 @@ def rows_of(table: Table) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(values.tolist() for values in block.values))
 
 
-def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str], list[str]]:
+def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str], list[Note]]:
     """Return the chosen loss types, and what the log says about the others.
 
     Nothing chosen is structural, else the first.
@@ -90,7 +91,7 @@ def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str]
         return chosen, []
     first = "structural" if "structural" in chosen else chosen[0]
     others = [name for name in chosen if name != first]
-    note = f"Plotted: {first}; others by LOSS_TYPE: {listed(others)}."
+    note = Info(f"Plotted: {first}; others by LOSS_TYPE: {listed(others)}.")
     return [first], [note] if others else []
 
 

@@ -13,6 +13,7 @@ from ..core.columns import MEMBER, MEMBER_COLUMN
 from ..core.csv_export import CsvFile, csv_files
 from ..core.kinds import of_kind
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note
 from ..core.output_type import OutputType
 from ..core.patterns import read_filter
 from ..core.source import Source
@@ -36,12 +37,11 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
     before = _before(source, taken)
     shown = [*([KEYS.get(before, MEMBER_COLUMN)] if before else []), *columns.values()]
     rows = sum(t.rows for t in taken)
-    notes = [] if rows else [empty_note(source)]
+    notes: list[Note] = [] if rows else [empty_note(source)]
     if others:
         names = ", ".join(member_word(source, f) for f in others)
-        notes.append(
-            f"Loaded: {member_word(source, first.file)}. There are also: {names} (MEMBER)."
-        )
+        loaded = member_word(source, first.file)
+        notes.append(Info(f"Loaded “{loaded}”. Other tables (set MEMBER): {names}."))
     by = f", by {' and '.join(first.tags)}" if first.tags else ""
     table = Table(
         title=f"{source.output.name}{by}, calculation {source.calculation.id}",

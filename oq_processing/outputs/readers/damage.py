@@ -13,6 +13,7 @@ from ..assets.selection import CHOICES, chosen_assets
 from ..assets.words import expected, of_what, when
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.output_type import OutputType
 from ..core.quantities import PEOPLE
 from ..core.source import Source
@@ -56,7 +57,7 @@ def _event_based_damage(source: Source, choices: Choices) -> Table:
         )
     parts = m.chosen_parts(source, choices, members, _damage_column, without=NO_DAMAGE)
     table = m.table_of(source, choices, parts).with_provenance(scaled_by=factor)
-    note = (
+    note = Info(
         "Scaled as the engine exports consequences, by the mean number of events of a "
         "realization; aggrisk counts the events of each realization, so its totals differ."
     )

@@ -10,6 +10,7 @@ from ..core.choices import Choices, match_names
 from ..core.columns import IMT
 from ..core.csv_export import csv_files, scan, to_array
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
@@ -44,11 +45,12 @@ def average(source: Source, choices: Choices, count: int) -> Table:
         lambda column: (column.name,),
         value_of(columns, f"{kind} {over}"),
     )
-    notes = []
+    notes: list[Note] = []
     if geometric and any(short_imt(imt) != imt for imt in imts):
-        notes.append("In the geometric mean of a secondary peril the engine takes 1E-10 for 0.")
+        text = "In the geometric mean of a secondary peril the engine takes 1E-10 for 0."
+        notes.append(Warn(text))
     if geometric and (minimum := minimum_text(source)):
-        notes.append(f"Lower ground motion counts as the minimum intensity{minimum}.")
+        notes.append(Info(f"Lower ground motion counts as the minimum intensity{minimum}."))
 
     def title_of(column: Column) -> str:
         return f"{with_unit(f'{kind} {words_of(column.name)}', column.unit)} {over}"

@@ -11,6 +11,7 @@ from ..core.choices import Choices
 from ..core.columns import EVENT
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import np
+from ..core.notes import Warn
 from ..core.output_type import OutputType
 from ..core.palettes import ground_motion_style
 from ..core.source import Source
@@ -52,7 +53,7 @@ def _read_all_events(source: Source, choices: Choices) -> Table:
     notes = []
     if doubtful:
         notes.append(
-            f"{doubtful} site ids stand for several places; their rows have no coordinates."
+            Warn(f"{doubtful} site ids stand for several places; their rows have no coordinates.")
         )
         if choices.geometry == Geometry.POINT:
             raise InvalidChoice(f"{notes[0]} Use GEOMETRY=none.")

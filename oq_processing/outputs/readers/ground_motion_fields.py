@@ -8,6 +8,7 @@ from typing import Any
 
 from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.quantities import imt_unit
 from ..core.source import Source
 from ..core.table import Column, common_unit
@@ -104,18 +105,18 @@ def sites_of_field(source: Source, values: Array) -> tuple[Sites, Array | None]:
 
 def about_fields(
     source: Source, fields: Sequence[Field], count: int, rows: Array | None
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Yield what is not there, and what a 0 means."""
     zeros = False
     for field in fields:
         values = field.values if rows is None else field.values[rows]
         shaken = replace(field, values=values).shaken()
         if (number := int(shaken.sum())) < count:
-            yield f"Event {field.event.id} has ground motion at {number} of {count} sites."
+            yield Info(f"Event {field.event.id} has ground motion at {number} of {count} sites.")
         low = not field.given and any((values[imt][shaken] == 0).any() for imt in field.primary)
         zeros = zeros or low
     if zeros:
-        yield f"0 is ground motion below the minimum intensity{minimum_text(source)}."
+        yield Warn(f"0 is ground motion below the minimum intensity{minimum_text(source)}.")
 
 
 def minimum_text(source: Source) -> str:

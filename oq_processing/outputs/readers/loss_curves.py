@@ -19,6 +19,7 @@ from ..core.columns import KIND, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek
 from ..core.kinds import choose_kinds, kind_label, of_kind
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
 from ..core.source import Source
 from ..core.table import Block, Column, Geometry, Table, rows_per_block
@@ -92,7 +93,7 @@ def _curve_column(name: str, unit: str, time: str) -> Column:
     return known.get(name, Column(name, label=name.replace("_", " ").capitalize()))
 
 
-def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None, tuple[str, ...]]:
+def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None, tuple[Note, ...]]:
     """Return the assets that TAXONOMY and TAG_FILTER choose (None where they are empty)."""
     if not choices.taxonomy.strip() and not choices.tag_filter.strip():
         return None, ()
@@ -102,7 +103,7 @@ def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None
     table = Table(source.output.name, tuple(about.values()), assets.rows, blocks)
     found = chosen_assets(table, choices)
     ids = frozenset(asset for block in found.blocks() for asset in block.values[0].tolist())
-    return ids, (f"{len(ids):,} of {assets.rows:,} assets chosen.",)
+    return ids, (Info(f"{len(ids):,} of {assets.rows:,} assets chosen."),)
 
 
 def curve_rows(file: CsvFile) -> Iterator[list[str]]:
@@ -167,13 +168,14 @@ def _loss_at_poes(
             arrays.append(values)
     if not columns:
         raise InvalidOutput(empty_note(source))
-    notes = [
-        "Losses are interpolated on the curves of the assets, as the engine does for its maps."
-    ]
+    text = "Losses are interpolated on the curves of the assets, as the engine does for its maps."
+    notes: list[Note] = [Info(text)]
     if beyond:
         notes.append(
-            f"{beyond:,} of {count:,} losses are beyond the end of the curve: there they are the "
-            "last of it."
+            Warn(
+                f"{beyond:,} of {count:,} losses are beyond the end of the curve: there they are "
+                "the last of it."
+            )
         )
     usual = usual_map(columns, source.risk_time)
     table = asset_table(source, choices, assets, columns, arrays, usual, notes=notes)

@@ -17,6 +17,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices
 from ..core.columns import RUPTURE, SOURCE
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.npz import Npz
 from ..core.output_type import OutputType
 from ..core.source import Source
@@ -218,10 +219,9 @@ def _outlined(table: Table, ruptures: Array, outlines: Outlines, choices: Choice
     if vertical:
         they = "1 rupture is vertical" if vertical == 1 else f"{vertical} ruptures are vertical"
         apart = "it is a line" if vertical == 1 else "they are lines"
+        drawn = f", drawn as polygons {2 * HALF_WIDTH:.0f} m wide."
         notes.append(
-            f"{they}: {apart} in a layer of their own."
-            if choices.lines
-            else f"{they}, drawn as polygons {2 * HALF_WIDTH:.0f} m wide."
+            Info(they + (f": {apart} in a layer of their own." if choices.lines else drawn))
         )
     if not choices.lines:
         return replace(part(rows, Geometry.POLYGON), notes=tuple(notes))

@@ -14,6 +14,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, match_names, match_poes
 from ..core.kinds import choose_kinds, kind_label, realization, realizations_of
 from ..core.lazy import Array
+from ..core.notes import Info, Note
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
@@ -194,11 +195,11 @@ def _extract(source: Source, what: str, kind: str, query: dict[str, str]) -> Npz
         raise
 
 
-def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[str, ...]:
+def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[Note, ...]:
     """Return branch path and weight of the first realizations among the columns, for the log."""
     kinds = [k for k in dict.fromkeys(c.kind for c in columns) if realization(k) is not None]
     if not any(map(hazard.realizations.get, realizations_of(kinds))):
         return ()
     shown = "; ".join(hazard.label(kind) for kind in kinds[:SHOWN_REALIZATIONS])
     more = len(kinds) - SHOWN_REALIZATIONS
-    return (shown + (f"; and {more} more realizations." if more > 0 else "."),)
+    return (Info(shown + (f"; and {more} more realizations." if more > 0 else ".")),)

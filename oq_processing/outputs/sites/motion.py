@@ -9,6 +9,7 @@ from functools import partial
 from ..core.choices import Choices, nearest_475
 from ..core.kinds import kind_label
 from ..core.lazy import Array
+from ..core.notes import Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, Table, beyond_curves, common_unit
@@ -69,7 +70,7 @@ def of_several(columns: Sequence[Column], label: str) -> Column:
     return replace(found, ends=tuple(sorted(ends)))
 
 
-def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[str, ...]:
+def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[Note, ...]:
     """Return a sentence for each column with sites where ground motion is beyond the curves."""
     found = []
     for column, values in zip(columns, arrays):
@@ -80,9 +81,10 @@ def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[str, 
             if count
         ]
         if parts:
-            found.append(f"{column.label}: {'; '.join(parts)}.")
+            found.append(Warn(f"{column.label}: {'; '.join(parts)}."))
     more = len(found) - SHOWN_MAPS
-    return (*found[:SHOWN_MAPS], *([f"… and so on for {more} more maps."] if more > 0 else []))
+    rest = [Warn(f"… and so on for {more} more maps.")] if more > 0 else []
+    return (*found[:SHOWN_MAPS], *rest)
 
 
 def end_text(column: Column, end: int) -> str:
