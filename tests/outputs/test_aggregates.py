@@ -255,6 +255,18 @@ def test_states_of_damage_have_their_names(aggregate_source, rows_of):
     assert rows_of(table) == [("structural", 9.0, 0.5, 0.25, 100.0, 3.0, "mean")]
 
 
+def test_totals_of_damage_are_of_all_perils(aggregate_source):
+    files = {"aggrisk-": "loss_type,no_damage,slight,complete structural,9,0.5,0.25"}
+    inputs = {"liquefaction_fragility": {"structural": "a"}, "landslide_fragility": {"area": "b"}}
+    network = {"inputs": inputs, "infrastructure_connectivity_analysis": True}
+    table = read(aggregate_source("aggrisk", files, {**DAMAGE, **network}))
+    assert table.column("complete").title == (
+        "Expected number of components in damage state complete (structural, all perils combined) "
+        "given the event [components]"
+    )
+    assert table.column("complete").peril == "all perils combined"
+
+
 def test_damage_of_realizations(aggregate_source):
     files = {"aggrisk-": "loss_type,rlz_id,no_damage,slight,complete structural,0,9,0.5,0.25"}
     table = read(aggregate_source("aggrisk", files, DAMAGE))

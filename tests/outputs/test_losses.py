@@ -401,6 +401,36 @@ def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
     assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
 
 
+NETWORK = {"infrastructure_connectivity_analysis": True}
+PERILS = {
+    "inputs": {
+        "groundshaking_fragility": {"structural": "a.xml"},
+        "landslide_fragility": {"structural": "b.xml"},
+    }
+}
+
+
+def test_damage_of_a_network_counts_components(damage):
+    table = damage("structural-no_damage,structural-complete", limit_states=["complete"], **NETWORK)
+    assert table.title == (
+        "Expected number of components in damage state complete (structural) given the event "
+        "[components]"
+    )
+
+
+def test_what_has_no_peril_in_its_name_is_of_ground_shaking_alone(damage):
+    columns = "structural-complete,landslide-structural-complete,structural-fatalities"
+    table = damage(columns, limit_states=["complete"], **PERILS)
+    assert [c.label for c in table.columns[-3:]] == [
+        f"{EXPECTED} in damage state complete (structural, ground shaking) given the event",
+        f"{EXPECTED} in damage state complete (structural, landslide) given the event",
+        "Expected fatalities (structural, ground shaking) given the event",
+    ]
+    assert [c.peril for c in table.columns[-3:-1]] == ["ground shaking", "landslide"]
+    table = damage("modal-ds-structural,modal-ds-landslide~structural", "slight,slight", **PERILS)
+    assert table.columns[-2].label == "Most probable damage state (structural, ground shaking)"
+
+
 # --- arrays of extracts
 
 

@@ -365,6 +365,26 @@ def test_damage_of_an_asset(risk):
     assert "asset 00123" in plot.title
 
 
+def test_perils_side_by_side_all_have_a_name(risk):
+    columns = "structural-slight,structural-complete,landslide-structural-slight"
+    files = {
+        "damages-rlz-000_5.csv": csv_text(
+            f"asset_id,taxonomy,lon,lat,{columns},landslide-structural-complete",
+            "a1,W,80.5,29.1,2,1,4,3",
+        )
+    }
+    inputs = {"groundshaking_fragility": {"structural": ""}, "landslide_fragility": {"area": ""}}
+    network = {"inputs": inputs, "infrastructure_connectivity_analysis": True}
+    plot = risk("damages-rlzs", files, parameters=network)
+    assert plots.labels(plot.series) == ["ground shaking", "landslide"]
+    assert plot.y.title == "Expected number of components given the event"
+    assert plot.title == "Damage distribution, structural, all assets, realization 0"
+    total = risk("aggrisk", TOTALS, parameters=network, kind="rlz-0", loss_type="structural")
+    assert total.title == (
+        "Damage distribution, structural, all perils combined, all assets, realization 0"
+    )
+
+
 @pytest.mark.parametrize(("without", "drawn"), [(90, 3), (91, 2)])
 def test_the_undamaged_are_left_out_above_nine_tenths(risk, without, drawn):
     damaged = f"{without},{99 - without},1,100"

@@ -36,8 +36,8 @@ def value_columns(source: Source, assets: Assets) -> dict[str, Column]:
     """Return the columns of values and occupants, by their fields of the assets."""
     about = ("id", "lon", "lat", "ordinal", "site_id")
     found = {name: value_column(source, name) for name in assets.names if name not in about}
-    if is_network(assets) and "value-number" in found:  # of other components than buildings
-        found["value-number"] = replace(found["value-number"], unit="")
+    if is_network(assets) and "value-number" in found:
+        found["value-number"] = replace(found["value-number"], unit="components")
     return found
 
 

@@ -101,7 +101,7 @@ def why_not_summed(column: Column) -> str:
             "for the total."
         )
     return (
-        f"{what}; only mean or single-realization losses, numbers of buildings, values of the "
+        f"{what}; only mean or single-realization losses, numbers of assets, values of the "
         "exposure and consequences may. Totals are in aggrisk-stats and aggcurves-stats."
     )
 
