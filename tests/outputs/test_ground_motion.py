@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers import zipped
+from helpers import GSIMS, zipped
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
@@ -225,6 +225,15 @@ def test_the_largest_event(motion, magnitudes, rows_of):
     asked = [key for key in source.client.asked if key[1] == "rupture_info"]
     # not the magnitudes of all ruptures: that takes minutes
     assert asked == [(5, "rupture_info", ("boundaries", "no"), ("min_mag", "7.14"))]
+
+
+def test_the_event_of_a_scenario_says_its_ground_motion_model(motion):
+    source = motion({2: field_of((1, 2), (3, 4), (5, 6))}, "scenario")
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    about = "realization 1: ChiouYoungs2014, region = JPN, weight 0.25"
+    table = read(source, event_id="2")
+    assert table.title == f"PGA [g] of event 2 (rupture 9, {about})"
+    assert table.provenance["events"][0]["branch"] == about.partition(": ")[2]
 
 
 def test_the_largest_event_that_shook_a_site(motion, magnitudes):

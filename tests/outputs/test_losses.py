@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import COST_TYPES, csv_text, titles
+from helpers import COST_TYPES, GSIMS, csv_text, titles
 
 from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
@@ -399,6 +399,29 @@ def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
     )
     [row] = rows_of(table)
     assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
+
+
+def test_realizations_of_risk_have_the_name_of_their_branch(risk_source):
+    files = {f"avg_losses-rlz-00{i}_5.csv": csv_file("structural", "7", "8") for i in (0, 1)}
+    source = risk_source("avg_losses-rlzs", files)
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    with pytest.raises(InvalidChoice, match=r"rlz-1 \(ChiouYoungs2014, region = JPN, weight 0.25"):
+        catalogue.read(source, Choices())
+    table = catalogue.read(source, Choices(kind="rlz-0"))
+    assert table.title == (
+        "Mean structural loss given the event, realization 0 (BooreAtkinson2008, weight 0.75) [EUR]"
+    )
+
+
+def test_a_realization_that_is_all_of_them_is_called_so(risk_source):
+    files = {"avg_losses-rlz-000_5.csv": csv_file("structural", "7", "8")}
+    source = risk_source("avg_losses-rlzs", files, {"collect_rlzs": True})
+    table = catalogue.read(source, Choices())
+    label = "Mean structural loss given the event, all realizations (collected)"
+    assert table.column("structural").label == label
+    with pytest.raises(InvalidChoice, match=r"may be: rlz-0 \(all realizations \(collected\)\)\."):
+        catalogue.read(source, Choices(kind="mean"))
+    assert (5, "realizations") not in source.client.asked
 
 
 NETWORK = {"infrastructure_connectivity_analysis": True}

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers import csv_text, table_rows
+from helpers import GSIMS, csv_text, table_rows
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs.core import table
@@ -351,6 +351,18 @@ def test_damage_of_all(risk):
 def test_damage_of_one_realization_at_a_time(risk):
     with pytest.raises(InvalidChoice, match="KIND"):
         risk("aggrisk", TOTALS)
+
+
+def test_realizations_of_a_scenario_have_the_names_of_their_models(fake_source):
+    source = fake_source(TOTALS, None, {"calculation_mode": "scenario_damage"}, type="aggrisk")
+    source.oqparam["limit_states"] = ["slight", "complete"]
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    plot = plots.read(source, Choices(kind="rlz-1", loss_type="structural"), NOWHERE)
+    name = "(ChiouYoungs2014, region = JPN, weight 0.25)"
+    assert plots.labels(plot.series) == [f"Realization 1 {name}"]
+    assert plot.title == f"Damage distribution, structural, all assets, realization 1 {name}"
+    with pytest.raises(InvalidChoice, match=r"rlz-0 \(BooreAtkinson2008, weight 0\.75\)"):
+        plots.read(source, Choices(loss_type="structural"), NOWHERE)
 
 
 def test_damage_of_an_asset(risk):

@@ -69,6 +69,7 @@ class Part:
     ``kinds`` are the statistics and realizations that the output has.
     """
 
+    source: Source
     member: Member
     positions: tuple[int, ...]
     columns: tuple[Column, ...]
@@ -81,7 +82,7 @@ class Part:
 
     def like(self, column: Column, plain: Column, choices: Choices) -> Column:
         """Return what ``plain`` is called where it is of the same kind, and summed, as a column."""
-        found = of_kind(plain, column.kind, [column.kind], self.kinds)
+        found = of_kind(plain, column.kind, [column.kind], self.kinds, self.source)
         return sum_by_site(found) if choices.aggregate_by_site else found
 
 
@@ -163,7 +164,7 @@ def chosen_parts(
 ) -> list[Part]:
     """Return what was chosen of the members, described, ``without`` one damage state."""
     there = tuple(members)
-    kinds = choose_kinds(choices.kind, there)
+    kinds = choose_kinds(choices.kind, there, source.branch)
     read = [members[kind]() for kind in kinds]
     first = read[0]
     for member in read:
@@ -186,9 +187,10 @@ def chosen_parts(
     described = {i: _with_unit(source, c) for i, c in described.items()}
     return [
         Part(
+            source,
             member,
             tuple(described),
-            tuple(of_kind(c, kind, kinds, there) for c in described.values()),
+            tuple(of_kind(c, kind, kinds, there, source) for c in described.values()),
             there,
         )
         for kind, member in zip(kinds, read)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import Array, np
 from ..core.notes import Info
 from ..core.table import Column, ColumnType, Geometry, Table, blocks_of, point_array
@@ -96,7 +96,7 @@ def why_not_summed(column: Column) -> str:
     what = f"“{column.name}” ({column.label or column.name}) must not be summed"
     if column.quantity == "average loss" and column.kind:
         return (
-            f"{what}: the {kind_label(column.kind).lower()} of a total is not the sum of those of "
+            f"{what}: the {kind_words(column.kind)} of a total is not the sum of those of "
             "its assets. Choose KIND=mean, or load aggrisk-stats or aggcurves-stats, which hold it "
             "for the total."
         )

@@ -27,7 +27,7 @@ def asset_loss_curves(source: Source, choices: Choices, place: Place) -> Plot:
     if not asset:
         raise InvalidChoice(f"{source.output.name} are of single assets; choose one by ASSET_ID.")
     by_kind = {file.kind or "mean": file for file in csv_files(source)}
-    kinds = choose_kinds(choices.kind, by_kind)
+    kinds = choose_kinds(choices.kind, by_kind, source.branch)
     rows = [(kind, *row) for kind in kinds for row in _rows_of(by_kind[kind], asset)]
     if not rows:
         raise InvalidChoice(f"There is no asset “{asset}” (ASSET_ID) in {source.output.name}.")

@@ -12,7 +12,7 @@ from ..assets.units import counted
 from ..assets.words import when
 from ..core.choices import Choices
 from ..core.columns import USUAL
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import np
 from ..core.notes import Info, Note
 from ..core.source import Source
@@ -66,7 +66,7 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
     # perils side by side stand in the legend
     perils = [peril for peril in found.numbers if peril and len(found.numbers) == 1]
     words = [loss_words(found.loss_type), *perils, found.whose]
-    words += [] if kind == "mean" else [kind_label(kind).lower()]
+    words += [] if kind == "mean" else [kind_words(kind, source.branch(kind))]
     title = f"Damage distribution, {', '.join(words)}"
     label = f"Expected number of {counted(source)}{when(source)}"
     columns = [
@@ -117,7 +117,7 @@ def _read(source: Source, choices: Choices, place: Place) -> _Damage:
             "by damage state."
         )
     if totals:
-        read, kinds = read_whole(table).of_kinds(choices.kind)
+        read, kinds = read_whole(table).of_kinds(choices.kind, source.branch)
     else:
         read = _of_asset(table, place.asset_id) if place.asset_id else _summed(table)
         kinds = list(dict.fromkeys(c.kind for c in columns))
@@ -175,7 +175,7 @@ def _summed(table: Table) -> Rows:
     for column in table.columns:
         if column.quantity == "damage" and not column.additive:
             raise InvalidChoice(
-                f"“{column.name}” must not be summed ({kind_label(column.kind).lower()}); choose "
+                f"“{column.name}” must not be summed ({kind_words(column.kind)}); choose "
                 "an asset by ASSET_ID, or KIND=mean."
             )
     sums = np.zeros(len(table.columns))

@@ -10,7 +10,7 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, KIND
-from ..core.kinds import kind_label, realizations_of
+from ..core.kinds import kind_words, realizations_of
 from ..core.lazy import np
 from ..core.notes import Info, Note, Warn
 from ..core.quantities import imt_unit, return_period
@@ -56,7 +56,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
             levels, poes = (tuple(map(float, values)) for values in curves[kind, imt])
             series.append(Series(levels, poes, kind, imt if len(imts) > 1 else ""))
             rows += [(kind, imt, x, y) for x, y in zip(levels, poes)]
-    one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
+    one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
     title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
     poe = replace(hazard.poe_column, quantity="hazard curve")
@@ -92,7 +92,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
             series.append(_spectrum(Series(x, y, kind, level), motions))
             rows += [(kind, poe, *cells) for cells in zip(periods, x, y)]
     notes += _end_notes(series, motions)
-    one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
+    one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}uniform hazard {'spectrum' if len(series) == 1 else 'spectra'}"
     # one probability stands in the title, several in the legend
     if len(poes) == 1 and time:

@@ -47,7 +47,8 @@ class Axis:
 class Series:
     """A curve, or one set of bars.
 
-    ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
+    ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line, ``about``
+    its branch and weight; ``group``
     is what else distinguishes series (IMT, PoE, loss type, …), which decides the colour, unless
     ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
     that it is below, 1 where it is at least that, else 0; empty where all are known.
@@ -59,6 +60,7 @@ class Series:
     group: str = ""
     colors: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def labels(series: Sequence[Series]) -> list[str]:
     groups = {s.group for s in series}
     found = []
     for s in series:
-        words = [kind_label(s.kind)] if len(kinds) > 1 or len(groups) == 1 else []
+        words = [kind_label(s.kind, s.about)] if len(kinds) > 1 or len(groups) == 1 else []
         # bars by realization have it for their group
         words += [s.group] if s.group and s.group not in words else []
         found.append(", ".join(words))
@@ -162,7 +164,9 @@ def read(source: Source, choices: Choices, place: Place, outputs: Sequence[Outpu
         raise InvalidChoice(f"{title} is not by site; leave SITE and SITE_ID empty.")
     if place.asset_id and "ASSET_ID" not in plot_type.choices:
         raise InvalidChoice(f"{title} is not by asset; leave ASSET_ID empty.")
-    return plot_type.read(source, choices, place)
+    plot = plot_type.read(source, choices, place)
+    named = (replace(s, about=source.branch(s.kind)) for s in plot.series)
+    return replace(plot, series=tuple(named))
 
 
 def subtitle(source: Source, condition: str = "") -> str:

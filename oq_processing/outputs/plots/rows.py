@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 from ...engine.errors import InvalidChoice
 from ..assets.units import loss_unit
@@ -48,17 +48,19 @@ class Rows:
         i = self.names.index(name)
         return replace(self, rows=[row for row in self.rows if row[i] in values])
 
-    def of_kinds(self, text: str, several: bool = False) -> tuple[Rows, list[str]]:
+    def of_kinds(
+        self, text: str, about: Callable[[str], str], several: bool = False
+    ) -> tuple[Rows, list[str]]:
         """Return the rows of the chosen statistics or realizations (KIND), and these.
 
-        ``several``: where none was chosen, all realizations.
+        ``several``: where none was chosen, all realizations; ``about`` says what each is.
         """
         if "stat" in self.names:
             kinds = choose_kinds(text, self.distinct("stat"))
             return self.where("stat", kinds), kinds
         if "rlz_id" in self.names:
             there = [f"rlz-{number}" for number in self.distinct("rlz_id")]
-            kinds = choose_kinds(text or ("rlzs" if several else ""), there)
+            kinds = choose_kinds(text or ("rlzs" if several else ""), there, about)
             return self.where("rlz_id", realizations_of(kinds)), kinds
         return self, choose_kinds(text, ["rlz-0"])
 

@@ -71,7 +71,7 @@ def _columns(source: Source, taken: Sequence[Taken]) -> dict[int, Column]:
             found[i] = Column(name, ColumnType.TEXT, name)  # of an engine that is newer than this
         else:
             column = totals_of(source).describe(Values(source, name, loss_types))
-            found[i] = _of_kinds(column, first, kinds, loss_types)
+            found[i] = _of_kinds(source, column, first, kinds, loss_types)
     return found
 
 
@@ -111,19 +111,21 @@ def _key_or_tag(taken: Taken, name: str) -> Column:
 
 
 def _of_kinds(
-    column: Column, taken: Taken, kinds: Sequence[str], loss_types: Sequence[str]
+    source: Source, column: Column, taken: Taken, kinds: Sequence[str], loss_types: Sequence[str]
 ) -> Column:
     """Return a column of values with the kind it is of; rows of several kinds have none."""
     if len(kinds) != 1:
         return replace(column, additive=False)
     one_type = bool(column.loss_type or not loss_types)
-    return with_kind(replace(column, additive=column.additive and one_type), taken, kinds[0])
+    return with_kind(
+        source, replace(column, additive=column.additive and one_type), taken, kinds[0]
+    )
 
 
-def with_kind(column: Column, taken: Taken, kind: str) -> Column:
+def with_kind(source: Source, column: Column, taken: Taken, kind: str) -> Column:
     """Return the column of a statistic or realization, which its label says if the file does."""
     said = {"stat", "rlz_id"} & set(taken.file.header)
-    return of_kind(column, kind, [kind], [] if said else [kind])
+    return of_kind(column, kind, [kind], [] if said else [kind], source)
 
 
 OUTPUTS = {

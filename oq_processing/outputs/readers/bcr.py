@@ -43,13 +43,13 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     anew from the sums.
     """
     values, names, ids = _extract(source)
-    kinds = choose_kinds(choices.kind, names)
+    kinds = choose_kinds(choices.kind, names, source.branch)
     assets = read_assets(source)
     check_ids(source, assets, ids)
     columns, arrays = [], []
     for kind in kinds:
         for name in values.dtype.names or ():
-            columns.append(of_kind(_column(source, name), kind, kinds, names))
+            columns.append(of_kind(_column(source, name), kind, kinds, names, source))
             arrays.append(values[name][:, names.index(kind)])
     notes = []
     if (time := source.risk_time) and time != 1:

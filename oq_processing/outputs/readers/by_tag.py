@@ -152,7 +152,7 @@ def _column(
         parts.append(values.name)
     parts += [] if period is None else [f"{period:g}y"]
     column = totals_of(source).describe(values)
-    column = with_kind(column, taken, kind) if kind else column
+    column = with_kind(source, column, taken, kind) if kind else column
     return replace(column, name="-".join(parts))
 
 

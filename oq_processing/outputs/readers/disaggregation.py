@@ -11,7 +11,7 @@ from ...engine.errors import InvalidChoice
 from ..core import wkb
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, MEMBER
-from ..core.kinds import kind_label, realization
+from ..core.kinds import kind_label, kind_words, realization
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
 from ..core.output_type import CELL, OutputType
@@ -235,7 +235,7 @@ def _value_column(what: str, kind: str, bins: Bins, many: bool) -> Column:
         label = f"{kind_label(kind)} probability of exceedance of the bin{within(bins.time)}"
         return Column(own_name, label=label, quantity="disaggregation", kind=kind)
     name = f"{own_name}-contribution" if many else "contribution"
-    label = f"Contribution, {kind_label(kind).lower()}" if many else "Contribution"
+    label = f"Contribution, {kind_words(kind)}" if many else "Contribution"
     return Column(name, label=label, quantity="contribution", kind=kind)
 
 

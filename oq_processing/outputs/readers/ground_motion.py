@@ -87,7 +87,7 @@ def _largest(source: Source, events: Array, notes: list[Note]) -> Field:
                 about = "the first with ground motion; the engine does not tell magnitudes"
             elif first is not None:
                 about += " with ground motion at a site"
-            notes.append(Info(f"Loaded: {event.label}, {about}. Choose another by EVENT_ID."))
+            notes.append(Info(f"Loaded: {field.event.label}, {about}. Choose another by EVENT_ID."))
             return field
         first = first or field
     if first is None:

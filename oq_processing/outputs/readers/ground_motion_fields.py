@@ -81,6 +81,7 @@ def read_field(source: Source, event: Event) -> Field:
         )
     site = ("custom_site_id", "lon", "lat", "depth")
     imts = tuple(name for name in names if name not in site)
+    event = replace(event, branch=source.realizations.get(event.realization, ""))
     return Field(event, values, imts, given=source.calculation.mode == "multi_risk")
 
 

@@ -17,7 +17,7 @@ from ..assets.units import loss_unit_of_all
 from ..core.choices import Choices, any_poes, match_names
 from ..core.columns import KIND, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek
-from ..core.kinds import choose_kinds, kind_label, of_kind
+from ..core.kinds import choose_kinds, kind_words, of_kind
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
@@ -45,7 +45,7 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
     computed = [float(p) for p in source.oqparam.get("conditional_loss_poes") or ()]
     poes = any_poes(choices.poe, computed, source.risk_time)
     by_kind = {file.kind: file for file in csv_files(source)}
-    files = {kind: by_kind[kind] for kind in choose_kinds(choices.kind, by_kind)}
+    files = {kind: by_kind[kind] for kind in choose_kinds(choices.kind, by_kind, source.branch)}
     if as_map:
         return _loss_at_poes(source, choices, poes, files, list(by_kind))
     return _curve_table(source, choices, files)
@@ -69,7 +69,7 @@ def _curve_table(source: Source, choices: Choices, files: dict[str, CsvFile]) ->
         columns.insert(0, KIND)
     else:
         columns = [replace(c, kind=next(iter(files))) if c.quantity else c for c in columns]
-    what = " and ".join(kind_label(kind).lower() for kind in files)
+    what = " and ".join(kind_words(kind, source.branch(kind)) for kind in files)
     return Table(
         title=f"Loss curves of assets, {what}{time and f', losses{time}'}",
         columns=tuple(columns),
@@ -164,7 +164,7 @@ def _loss_at_poes(
     for (kind, loss_type, poe), values in found.items():
         if loss_type in chosen:
             column = map_column(source, f"{loss_type}~poe-{poe:g}", loss_type, poe)
-            columns.append(of_kind(column, kind, list(files), names))
+            columns.append(of_kind(column, kind, list(files), names, source))
             arrays.append(values)
     if not columns:
         raise InvalidOutput(empty_note(source))

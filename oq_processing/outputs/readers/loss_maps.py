@@ -29,7 +29,7 @@ def read_loss_maps(source: Source, choices: Choices) -> Table:
     members = {parse_kind(name): name for name in npz.names if name != "extra"}
     if not members:
         raise InvalidOutput(f"{source.output.name} of the engine is empty.")
-    kinds = choose_kinds(choices.kind, members)
+    kinds = choose_kinds(choices.kind, members, source.branch)
     arrays = {kind: npz.array(members[kind]) for kind in kinds}
     dtype = arrays[kinds[0]].dtype
     fields = {name: dtype[name].names or () for name in dtype.names or ()}
@@ -50,7 +50,7 @@ def read_loss_maps(source: Source, choices: Choices) -> Table:
             for poe in poes:
                 name = f"{loss_type}~{texts[poe]}"
                 column = map_column(source, name, loss_type, poe)
-                columns.append(of_kind(column, kind, kinds, list(members)))
+                columns.append(of_kind(column, kind, kinds, list(members), source))
                 values.append(array[loss_type][texts[poe]])
     usual = usual_map(columns, time)
     return chosen_assets(asset_table(source, choices, assets, columns, values, usual), choices)

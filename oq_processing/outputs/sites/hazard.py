@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
+from ...engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from ..core.choices import Choices, match_names, match_poes
 from ..core.kinds import choose_kinds, kind_label, realization, realizations_of
 from ..core.lazy import Array
@@ -43,7 +43,9 @@ class Hazard:
     def kinds(self, choices: Choices) -> list[str]:
         """Return the chosen statistics and realizations; raises :class:`InvalidChoice`."""
         return choose_kinds(
-            choices.kind, [*self.statistics, *(f"rlz-{number}" for number in self.realizations)]
+            choices.kind,
+            [*self.statistics, *(f"rlz-{number}" for number in self.realizations)],
+            self._about,
         )
 
     def imts(self, choices: Choices) -> list[str]:
@@ -61,8 +63,11 @@ class Hazard:
 
     def label(self, kind: str) -> str:
         """Return a kind as people write it: ``Realization 3 (b1~b2, weight 0.25)``."""
+        return kind_label(kind, self._about(kind))
+
+    def _about(self, kind: str) -> str:
         number = realization(kind)
-        return kind_label(kind, None if number is None else self.realizations.get(number))
+        return "" if number is None else self.realizations.get(number, "")
 
     def ends(self, imt: str) -> tuple[float | None, float | None]:
         """Return the lowest and the highest level of the curves of an IMT, None if unknown."""
@@ -116,21 +121,10 @@ def _numbers(values: Any) -> tuple[float, ...]:
 
 def _realizations(source: Source) -> dict[int, str]:
     """Return the realizations that the server kept, with branch path and weight as text."""
-    try:
-        array = source.npz("realizations").array("array")
-    except (NotFound, ServerFault):
-        return {}
+    every = source.realizations
     # event based calculations do not keep the only one either
-    only = len(array) == 1 and not source.event_based
-    if not only and not source.oqparam.get("individual_rlzs"):
-        return {}
-    names = array.dtype.names or ()
-    found = {}
-    for row in array:
-        about = [row["branch_path"].decode("utf-8", "replace")] if "branch_path" in names else []
-        about += [f"weight {row['weight']:.4g}"] if "weight" in names else []
-        found[int(row["rlz_id"])] = ", ".join(about)
-    return found
+    only = len(every) == 1 and not source.event_based
+    return every if only or source.oqparam.get("individual_rlzs") else {}
 
 
 def fetch(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..core.choices import Choices, nearest_475
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import Array
 from ..core.notes import Note, Warn
 from ..core.quantities import imt_unit, return_period
@@ -98,6 +98,6 @@ def end_text(column: Column, end: int) -> str:
 def map_title(column: Column, time: float | None) -> str:
     """Return the title of a hazard map: *475-year mean PGA [g] (10% in 50 years)*."""
     poe = column.poe or 0.0
-    what = with_unit(f"{kind_label(column.kind).lower()} {column.imt}", column.unit)
+    what = with_unit(f"{kind_words(column.kind)} {column.imt}", column.unit)
     what = capital(what) if time is None else f"{years(return_period(poe, time))}-year {what}"
     return f"{what} ({chance(poe, time)})"
