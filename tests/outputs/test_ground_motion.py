@@ -128,6 +128,23 @@ def test_the_minimum_intensity_is_told(motion):
     assert read(source, event_id="0").notes == ()
 
 
+def test_deformation_has_the_unit_of_the_job(motion):
+    imts = ("PGA", "Model_Disp", "HazusDeformation_PGDMax", "Model_LSE")
+    parameters = {
+        "secondary_perils": ["Model", "HazusDeformation"],
+        "sec_peril_params": [{}, {"return_unit": "cm"}],
+    }
+    source = motion({1: field_of((1, 2, 3, 4), *[(0, 0, 0, 0)] * 2, imts=imts)}, **parameters)
+    assert [c.title for c in read(source, event_id="1").columns[3:]] == [
+        "PGA of event 1 [g]",
+        "Disp by Model of event 1 [m]",
+        "PGDMax by HazusDeformation of event 1 [cm]",
+        "LSE by Model of event 1 [% of area]",
+    ]
+    source.oqparam.clear()
+    assert read(source, event_id="1").columns[5].unit == "m"
+
+
 def test_zero_of_a_secondary_peril(motion, rows_of):
     imts = ("PGV", "Model_LiqOccur", LIQUEFACTION)
     source = motion({0: field_of((3, 0, 0), (0, 0, 0), (0, 1, 0.2), imts=imts)})

@@ -115,7 +115,9 @@ def _table(
         event = field.event
         for imt in imts:
             name = f"event-{event.id}-{imt}" if several else imt
-            columns.append(motion_of(name, imt, f"{words_of(imt)} of event {event.id}", event))
+            columns.append(
+                motion_of(source, name, imt, f"{words_of(imt)} of event {event.id}", event)
+            )
             cells[name] = FieldColumn(field, imt, rows)
     primary = [c for c in columns if cells[c.name].imt in fields[0].primary]
     styled = of_first_imt(primary or columns)[0]

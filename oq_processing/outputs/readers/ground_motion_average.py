@@ -37,7 +37,9 @@ def average(source: Source, choices: Choices, count: int) -> Table:
     geometric = not {"gmfs", "multi_peril"} & set(source.oqparam.get("inputs") or ())
     over = f"over {count} fields" if count > 1 else "over 1 field"
     kind = "Geometric mean" if geometric else "Mean"
-    columns = [replace(motion_of(i, i, f"{kind} {words_of(i)} {over}"), kind="mean") for i in imts]
+    columns = [
+        replace(motion_of(source, i, i, f"{kind} {words_of(i)} {over}"), kind="mean") for i in imts
+    ]
     styled = of_first_imt(columns)[0]
     long = LongFormat(
         f"{kind} ground motion {over}, calculation {source.calculation.id}",

@@ -63,7 +63,7 @@ def _read_all_events(source: Source, choices: Choices) -> Table:
     for i in values:
         name = file.header[i]
         imt = name[len("gmv_") :] if name.startswith("gmv_") else name
-        columns.append(motion_of(name, imt, words_of(imt)))
+        columns.append(motion_of(source, name, imt, words_of(imt)))
     positions = (file.header.index("event_id"), file.header.index(key), *values)
     points = choices.geometry == Geometry.POINT
     table = Table(
