@@ -20,7 +20,7 @@ from ..core.wording import capital, chance, listed, years
 from ..readers.hazard_curves import read_site_curves
 from ..readers.spectra import PERIOD, read_site_spectra, spectral_periods
 from ..sites.collection import Sites, read_own_sites, read_sites, site_columns, site_condition
-from ..sites.hazard import Hazard, fetch, read_hazard
+from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard
 from ..sites.motion import end_text, motion_column, of_several
 from .plot import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
 
@@ -41,6 +41,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     if not choices.imt.strip() and len(imts) > 1:
         notes.append(Info(f"Plotted: {imts[0]}; others by IMT: {listed(imts[1:])}."))
         imts = imts[:1]
+    notes += limit_notes(hazard, imts)
     units = {imt_unit(imt) for imt in imts}
     if len(units) > 1:
         raise InvalidChoice(

@@ -6,20 +6,20 @@ The server gives the arrays of curves, maps and spectra apart from the coordinat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from ..core.choices import Choices, match_names, match_poes
 from ..core.kinds import choose_kinds, kind_label, realization, realizations_of
 from ..core.lazy import Array
-from ..core.notes import Info, Note
+from ..core.notes import Info, Note, Warn
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
 from ..core.table import Column
-from ..core.wording import within
+from ..core.wording import level_text, within
 
 MANY_REALIZATIONS = 20  # more of them are fetched together, with those that were not chosen
 SHOWN_REALIZATIONS = 10  # of which the log tells path and weight
@@ -31,7 +31,9 @@ class Hazard:
 
     ``levels``: the intensities of the curves by IMT (PGA first, then SA by period); ``poes`` those
     of maps and spectra; ``time``: years that probabilities refer to, None if unknown;
-    ``realizations``: what the server kept of them, with branch path and weight as text.
+    ``realizations``: what the server kept of them, with branch path and weight as text;
+    ``minimum``: intensities by IMT below which there are no ground motion fields that the curves
+    are counted from.
     """
 
     levels: dict[str, tuple[float, ...]]
@@ -39,6 +41,7 @@ class Hazard:
     time: float | None
     statistics: tuple[str, ...]
     realizations: dict[int, str]
+    minimum: Mapping[str, float] = field(default_factory=dict)
 
     def kinds(self, choices: Choices) -> list[str]:
         """Return the chosen statistics and realizations; raises :class:`InvalidChoice`."""
@@ -109,7 +112,16 @@ def _hazard(source: Source) -> Hazard:
         source.investigation_time,
         tuple(statistics),
         _realizations(source),
+        _minimum(source, by_imt),
     )
+
+
+def _minimum(source: Source, imts: Iterable[str]) -> dict[str, float]:
+    given = source.oqparam.get("minimum_intensity")
+    if not source.event_based or not isinstance(given, dict):
+        return {}
+    limits = {imt: float(given.get(imt) or given.get("default") or 0) for imt in imts}
+    return {imt: limit for imt, limit in limits.items() if limit > 0}
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
@@ -187,6 +199,16 @@ def _extract(source: Source, what: str, kind: str, query: dict[str, str]) -> Npz
                 f"({source.output.name}); choose a statistic by KIND."
             ) from error
         raise
+
+
+def limit_notes(hazard: Hazard, imts: Iterable[str]) -> tuple[Note, ...]:
+    """Return a note on curves with levels below the minimum intensity, where they are plateaus."""
+    low = {i: hazard.minimum.get(i, 0.0) for i in imts}
+    cut = [
+        f"{i} {level_text(v, i)}" for i, v in low.items() if min(hazard.levels[i], default=v) < v
+    ]
+    text = "Below the minimum intensity of the ground motion fields the curves are lower limits"
+    return (Warn(f"{text}: {', '.join(cut)}."),) if cut else ()
 
 
 def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[Note, ...]:
