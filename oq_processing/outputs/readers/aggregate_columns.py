@@ -153,12 +153,17 @@ def _event(values: Values) -> Column:
     return _value(values, name, label, "event loss")
 
 
+def years_of_events(source: Source) -> float | None:
+    """Return the years that the events of a realization are of, None if unknown."""
+    sets = float(source.oqparam.get("ses_per_logic_tree_path") or 1)
+    return source.investigation_time and source.investigation_time * sets
+
+
 def _source_loss(values: Values) -> Column:
-    parameters = values.source.oqparam
     label = f"{loss_words(values.loss_type)} loss, sum over all events"
-    if time := parameters.get("investigation_time"):
-        total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
-        label += f" of {duration(total)}"
+    if time := years_of_events(values.source):
+        label += f" of {duration(time)}"
+    label += ", mean of the realizations"
     unit = loss_unit_of_all(values.source, values.loss_types)
     return _column(values, label, "source loss", unit)
 
