@@ -470,6 +470,5 @@ def test_parameters_that_are_no_numbers(maps, poes):
 @pytest.mark.parametrize("dtype", [("<f8", (2,)), "<c16", "<M8[s]"])
 def test_sites_that_are_no_numbers(maps, dtype):
     sitecol = np.zeros(2, [("sids", "<u4"), ("lon", dtype), ("lat", "<f8")])
-    table = catalogue.read(maps(sitecol=sitecol), Choices(geometry="none"))
-    with pytest.raises(InvalidOutput, match=r"\(TypeError: lon has values of .* Download Output"):
-        list(table.blocks())
+    with pytest.raises(InvalidOutput, match=r"\(TypeError: .* Download Output"):
+        list(catalogue.read(maps(sitecol=sitecol), Choices(geometry="none")).blocks())

@@ -20,6 +20,7 @@ from ..core.table import (
     Column,
     ColumnType,
     Table,
+    degrees,
     point_array,
     refuse_many,
     rows_per_block,
@@ -120,8 +121,7 @@ def _array_blocks(
                 values = np.char.decode(values, "utf-8", "replace").astype(object)
                 values[values == ""] = None
             elif names[position] in ("lon", "lat"):
-                # the engine rounds them so, in single precision
-                values = np.round(values.astype(np.float64), 5)
+                values = degrees(values)
             elif factor is not None:
                 values = values * np.float32(factor)
             found.append(values)

@@ -317,4 +317,9 @@ def blocks_of(
 
 def point_array(lon: Array, lat: Array) -> Array:
     """Return coordinates of shape (rows, 2) in degrees."""
-    return np.column_stack([lon, lat]).astype(np.float64)
+    return np.column_stack([degrees(lon), degrees(lat)])
+
+
+def degrees(values: Array) -> Array:
+    """Return degrees in the five digits that the engine writes, whatever precision they come in."""
+    return np.round(values.astype(np.float64, casting="same_kind"), 5)

@@ -212,7 +212,9 @@ def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
 
 
 def _site(sites: Sites, row: int) -> Site:
-    custom = "" if sites.custom_id is None else str(sites.custom_id[row])
+    custom = (
+        str(sites.custom_id[row]) if sites.custom_id is not None and not sites.generated else ""
+    )
     vs30 = None if sites.vs30 is None else float(sites.vs30[row])
     place = float(sites.lon[row]), float(sites.lat[row])
     return Site(row, int(sites.site_id[row]), custom, *place, vs30=vs30)
@@ -228,7 +230,7 @@ def _row_of(sites: Sites, wanted: str) -> int:
         if len(rows):
             return int(rows[0])
     numbers = f"{sites.site_id.min()} to {sites.site_id.max()}"
-    if sites.custom_id is None:
+    if sites.custom_id is None or sites.generated:
         there = f"numbers go from {numbers}" if len(sites.site_id) > 1 else f"the only is {numbers}"
     else:
         there = f"there are: {listed(sites.custom_id.tolist())}"
