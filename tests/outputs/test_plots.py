@@ -555,7 +555,7 @@ def test_a_grid_of_magnitude_and_distance(risk):
     low, far, high, none = percents(0.01, 0.02, 0.03, 0.0)
     assert plot.values[0] == pytest.approx((low, far))
     assert plot.values[1] == pytest.approx((high, none))
-    assert (plot.x.title, plot.y.title) == ("Distance [km]", "Magnitude")
+    assert (plot.x.title, plot.y.title) == ("Rupture distance [km]", "Magnitude")
     assert (plot.x_edges, plot.y_edges) == ((0.0, 10.0, 20.0), (5.0, 6.0, 7.0))
     assert plot.notes[:2] == (
         "Plotted: PGA; others by IMT: SA(0.1).",

@@ -78,7 +78,7 @@ class Source:
     @property
     def event_based(self) -> bool:
         """Whether the calculation is of many events in a time: no scenario, no hazard curves."""
-        return self.calculation.mode.startswith(("event_based", "ebrisk"))
+        return of_many_events(self.calculation)
 
     @property
     def collected(self) -> bool:
@@ -196,6 +196,11 @@ class Source:
         facts = about or {}
         found.update({key: facts[key] for key in _FACTS if facts.get(key) is not None})
         return found
+
+
+def of_many_events(calculation: Calculation) -> bool:
+    """Return whether a calculation is of many events in a time."""
+    return calculation.mode.startswith(("event_based", "ebrisk"))
 
 
 def branch_text(path: bytes) -> str:

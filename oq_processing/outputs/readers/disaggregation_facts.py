@@ -150,7 +150,7 @@ def _same(values: Array, value: float) -> Array:
 
 _SYMBOLS = {
     "mag": "M {}",
-    "dist": "R {} km",
+    "dist": "Rrup {} km",
     "eps": "ε {}",
     "lon": "longitude {}",
     "lat": "latitude {}",

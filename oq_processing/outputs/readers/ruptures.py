@@ -99,19 +99,27 @@ def read_ruptures(source: Source, choices: Choices) -> Table:
             f"The engine tells {', '.join(names) or 'nothing'} of its ruptures; expected: "
             f"{', '.join(c.name for c in _COLUMNS)}."
         )
-    title = f"Ruptures of calculation {source.calculation.id}"
+    of = f", calculation {source.calculation.id}"
     if minimum is not None:
-        title += f", magnitude {minimum:g} or more"
+        of = f", magnitude {minimum:g} or more{of}"
+    elif len(ruptures):
+        ends = dict.fromkeys(f"{m:.3g}" for m in (ruptures["mag"].min(), ruptures["mag"].max()))
+        of = f", magnitude {' to '.join(ends)}{of}"
+
+    def title_of(column: Column) -> str:
+        return f"Ruptures by {column.label.lower()}{of}"
+
     points = choices.geometry == Geometry.POINT
     style_of = partial(_style_of, ruptures)
     table = Table(
-        title=title,
+        title=title_of(_REGION),
         columns=tuple(columns),
         rows=len(ruptures),
         blocks=partial(_blocks, ruptures, columns, _order(ruptures), points, None),
         geometry=Geometry.POINT if points else Geometry.NONE,
         style=style_of(_REGION),
         style_of=style_of,
+        title_of=title_of,
         provenance=source.provenance(choices),
     )
     if not outlined:
