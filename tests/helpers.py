@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
 from oq_processing.outputs.catalogue import find_output
@@ -74,6 +76,13 @@ COST_TYPES = (
     '<costType unit="USD" name="contents" type="per_asset"/></costTypes>'
 )
 """Cost types of an exposure, with their units."""
+
+
+GSIMS = np.array(
+    [(0, b"[BooreAtkinson2008]", 0.75), (1, b'[ChiouYoungs2014]\nregion = ""JPN""', 0.25)],
+    [("rlz_id", "<u4"), ("branch_path", "S40"), ("weight", "<f4")],
+)
+"""The realizations of a scenario, as the engine extracts them."""
 
 
 def table_rows(table) -> list[tuple]:

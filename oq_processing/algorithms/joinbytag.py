@@ -152,8 +152,7 @@ class JoinByTag(BaseAlgorithm[JoinRequest]):
 
 
 def _report(report: Reporter, values: TagTable, matched: Matched, zones: int) -> None:
-    for note in values.notes:
-        report.warn(note)
+    report.notes(values.notes)
     joined = zones - len(matched.without_value)
     report.info(f"{joined} of {zones} zones have a value of {values.tag}.")
     if matched.ambiguous:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..engine.calculation import SUCCEEDED, Output
+from ..engine.calculation import SUCCEEDED, Calculation, Output
 from ..i18n import tr, tr_noop
 from ..outputs import catalogue
+from ..outputs.core.source import of_many_events
 from ..outputs.core.table import INTEGER, REAL, TEXT, Column, small_table
 from .common import parameters as p
 from .common.base import FINISHED_CALCULATION, BaseAlgorithm, Outputs, Parameters
@@ -50,7 +51,10 @@ class ListOutputs(BaseAlgorithm[int]):
         outputs = client.outputs(number)
         if not outputs and calculation.status not in SUCCEEDED:
             run.report.warn(f"Calculation {number} is {calculation.status} and has no outputs.")
-        rows = [(o.id, o.type, o.name, ", ".join(o.formats), o.size_mb, _as(o)) for o in outputs]
+        rows = [
+            (o.id, o.type, o.name, ", ".join(o.formats), o.size_mb, _as(o, calculation))
+            for o in outputs
+        ]
         table = small_table(f"Outputs of calculation {number}", COLUMNS, rows)
         return {
             p.OUTPUT: run.write_table(p.OUTPUT, table),
@@ -60,7 +64,9 @@ class ListOutputs(BaseAlgorithm[int]):
         }
 
 
-def _as(output: Output) -> str:
-    """Say what Load Output as Layer makes of an output."""
+def _as(output: Output, calculation: Calculation) -> str:
+    """Return what Load Output as Layer makes of an output, "" for nothing."""
+    if output.type == "avg_gmf" and of_many_events(calculation):
+        return "point (MEMBER=avg_gmf)"  # over different earthquakes it is no ground motion
     known = output.type in catalogue.special_types() or {"csv", "zip"} & set(output.formats)
     return catalogue.output_type(output.type).becomes if known else ""

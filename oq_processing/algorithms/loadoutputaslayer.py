@@ -160,8 +160,7 @@ def _write(
 ) -> str:
     """Write a table to its sink and say what it is; return the layer's id or source."""
     report = run.report
-    for note in table.notes:
-        report.warn(note)
+    report.notes(table.notes)
     if condition := table.provenance.get("site_condition"):
         report.info(f"Site condition: {condition}.")
     report.progress(span[0])

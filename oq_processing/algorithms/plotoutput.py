@@ -132,8 +132,7 @@ class PlotOutput(BaseAlgorithm[PlotRequest]):
             provenance = _provenance(request, source, plot)
         if plot.condition:
             report.info(f"Site condition: {plot.condition}.")
-        for note in plot.notes:
-            report.info(note)
+        report.notes(plot.notes)
         report.progress(50)
         report.phase(f"Drawing {plot.title}")
         report.check()

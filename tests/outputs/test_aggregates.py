@@ -92,7 +92,7 @@ def test_the_total_comes_first_with_all_its_rows(aggregate_source, rows_of):
         "loss_value": "Average annual loss [EUR]",
         "loss_ratio": "Average annual loss, share of the exposure [fraction]",
     }
-    assert table.notes == ("Loaded: total. There are also: NAME_1 (MEMBER).",)
+    assert table.notes == ("Loaded “total”. Other tables (set MEMBER): NAME_1.",)
     assert table.provenance["members"] == ["aggrisk-"]
     assert table.provenance["risk_investigation_time"] == 1
     assert table.provenance["checksum"] == 42
@@ -255,6 +255,18 @@ def test_states_of_damage_have_their_names(aggregate_source, rows_of):
     assert rows_of(table) == [("structural", 9.0, 0.5, 0.25, 100.0, 3.0, "mean")]
 
 
+def test_totals_of_damage_are_of_all_perils(aggregate_source):
+    files = {"aggrisk-": "loss_type,no_damage,slight,complete structural,9,0.5,0.25"}
+    inputs = {"liquefaction_fragility": {"structural": "a"}, "landslide_fragility": {"area": "b"}}
+    network = {"inputs": inputs, "infrastructure_connectivity_analysis": True}
+    table = read(aggregate_source("aggrisk", files, {**DAMAGE, **network}))
+    assert table.column("complete").title == (
+        "Expected number of components in damage state complete (structural, all perils combined) "
+        "given the event [components]"
+    )
+    assert table.column("complete").peril == "all perils combined"
+
+
 def test_damage_of_realizations(aggregate_source):
     files = {"aggrisk-": "loss_type,rlz_id,no_damage,slight,complete structural,0,9,0.5,0.25"}
     table = read(aggregate_source("aggrisk", files, DAMAGE))
@@ -283,16 +295,24 @@ def test_sources_of_all_loss_types(aggregate_source, rows_of):
     source = aggregate_source("src_loss_table", files)
     table = read(source)
     assert rows_of(table) == [
-        ("contents", "224", 1.0),
-        ("contents", "0225", 2.0),
-        ("structural", "224", 3.5),
-        ("structural", "1;1", 4.0),
+        ("contents", "224", 1.0, 0.0001),
+        ("contents", "0225", 2.0, 0.0002),
+        ("structural", "224", 3.5, 0.00035),
+        ("structural", "1;1", 4.0, 0.0004),
     ]
-    assert titles(table)["value"] == "Loss, sum over all events of 10000 years [EUR]"
+    assert titles(table)["value"] == (
+        "Loss, sum over all events of 10000 years, mean of the realizations [EUR]"
+    )
+    assert titles(table)["value-per-year"] == (
+        "Average annual loss, derived: divided by 10000 [EUR]"
+    )
     table = read(source, loss_type="structural")
-    assert rows_of(table)[0] == ("structural", "224", 3.5)
+    assert rows_of(table)[0] == ("structural", "224", 3.5, 0.00035)
+    assert table.column("value-per-year").label == (
+        "Average annual structural loss, derived: divided by 10000"
+    )
     assert table.rows == 2
-    assert rows_of(read(source, member="src_loss_contents"))[0] == ("contents", "224", 1.0)
+    assert rows_of(read(source, member="src_loss_contents"))[0][:3] == ("contents", "224", 1.0)
     with pytest.raises(InvalidChoice, match="LOSS_TYPE may be: contents, structural"):
         read(source, loss_type="area")
 
@@ -310,7 +330,24 @@ def test_losses_by_source_are_of_the_years_of_all_event_sets(aggregate_source, p
     parameters = {"calculation_mode": "event_based_risk", **parameters}
     files = {"src_loss_contents": "source,value 224,1"}
     table = read(aggregate_source("src_loss_table", files, parameters))
-    assert table.column("value").label == f"Contents loss, sum over all events{label}"
+    what = f"Contents loss, sum over all events{label}, mean of the realizations"
+    assert table.column("value").label == what
+    derived = label not in ("", " of 1 year")
+    assert ("value-per-year" in [c.name for c in table.columns]) == derived
+
+
+def test_losses_of_a_unit_that_holds_a_time_are_not_divided(aggregate_source, rows_of):
+    files = {
+        "src_loss_business_interruption": "source,value 224,1",
+        "src_loss_structural": "source,value 224,2",
+    }
+    source = aggregate_source("src_loss_table", files)
+    source.fetched["cost_units"] = {"business_interruption": "USD/month", "structural": "USD"}
+    table = read(source)
+    assert [row[3] for row in rows_of(table)] == [None, 0.0002]
+    assert table.column("value-per-year").unit == "USD"
+    timed = read(source, loss_type="business_interruption")
+    assert [c.name for c in timed.columns] == ["loss_type", "source", "value"]
 
 
 def test_losses_by_tag_are_side_by_side(aggregate_source, rows_of):

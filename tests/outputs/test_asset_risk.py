@@ -180,17 +180,17 @@ def loss_maps(asset_source):
 def test_a_table_of_loss_maps(loss_maps, rows_of):
     table = loss_maps()
     assert titles(table) == {
-        "structural~poe-0.02": "Structural loss at the 2475-year return period [EUR]",
-        "structural~poe-0.1": "Structural loss at the 475-year return period [EUR]",
-        "occupants~poe-0.02": "Occupants loss at the 2475-year return period [people]",
-        "occupants~poe-0.1": "Occupants loss at the 475-year return period [people]",
+        "structural~poe-0.02": "Structural loss at the 2475-year return period, mean [EUR]",
+        "structural~poe-0.1": "Structural loss at the 475-year return period, mean [EUR]",
+        "occupants~poe-0.02": "Occupants loss at the 2475-year return period, mean [people]",
+        "occupants~poe-0.1": "Occupants loss at the 475-year return period, mean [people]",
     }
     assert [c.name for c in table.columns][:5] == ABOUT
     assert [row[5:] for row in rows_of(table)] == [(1, 2, 3, 4), (5, 6, 7, 8), (0, 0, 9, 0)]
     assert not any(c.additive for c in table.columns)
     column = table.column("structural~poe-0.1")
     assert (column.kind, column.poe, column.loss_type) == ("mean", 0.1, "structural")
-    assert table.title == "Structural loss at the 475-year return period [EUR]"
+    assert table.title == "Structural loss at the 475-year return period, mean [EUR]"
     assert (table.style.field, table.style.classification) == ("structural~poe-0.1", "logarithmic")
 
 
@@ -199,9 +199,10 @@ def test_the_return_period_is_that_of_the_risk_investigation_time(loss_maps):
     maps = {"mean": MAPS["mean"]}
     table = loss_maps(maps=maps, investigation_time=10000, risk_investigation_time=1)
     assert (
-        table.column("structural~poe-0.1").label == "Structural loss at the 9.49-year return period"
+        table.column("structural~poe-0.1").label
+        == "Structural loss at the 9.49-year return period, mean"
     )
-    assert table.title == "Structural loss at the 49-year return period [EUR]"
+    assert table.title == "Structural loss at the 49-year return period, mean [EUR]"
 
 
 def test_choices_of_loss_maps(loss_maps, rows_of):
@@ -215,7 +216,7 @@ def test_choices_of_loss_maps(loss_maps, rows_of):
     assert [row[5:] for row in rows_of(table)] == [(1, 3)]
     assert loss_maps(Choices(poe="2%")).style.field == "structural~poe-0.02"
     drawn = loss_maps(Choices(style_field="Occupants~poe-0.02"))
-    assert drawn.title == "Occupants loss at the 2475-year return period [people]"
+    assert drawn.title == "Occupants loss at the 2475-year return period, mean [people]"
     with pytest.raises(InvalidChoice, match=r"POE may be: 0.02 \(2%, 2475y\), 0.1"):
         loss_maps(Choices(poe="0.5"))
     with pytest.raises(InvalidChoice, match="LOSS_TYPE may be: structural, occupants"):
@@ -330,10 +331,10 @@ def test_loss_curves_become_a_map_at_a_probability(loss_curves, rows_of):
     table = loss_curves(Choices(poe="0.055, 475y"))
     assert (table.rows, table.geometry) == (3, POINT)
     assert titles(table) == {
-        "contents~poe-0.055": "Contents loss at the 884-year return period [USD]",
-        "contents~poe-0.1": "Contents loss at the 475-year return period [USD]",
-        "structural~poe-0.055": "Structural loss at the 884-year return period [EUR]",
-        "structural~poe-0.1": "Structural loss at the 475-year return period [EUR]",
+        "contents~poe-0.055": "Contents loss at the 884-year return period, mean [USD]",
+        "contents~poe-0.1": "Contents loss at the 475-year return period, mean [USD]",
+        "structural~poe-0.055": "Structural loss at the 884-year return period, mean [EUR]",
+        "structural~poe-0.1": "Structural loss at the 475-year return period, mean [EUR]",
     }
     first, second, third = rows_of(table)
     assert first[:5] == ("00123", "Bagmati", "RM", 80.5, 29.125)

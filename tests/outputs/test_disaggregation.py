@@ -207,8 +207,8 @@ def test_levels_of_different_units_have_none(read):
 def test_mean_and_mode_of_each_disaggregation(read):
     table, _ = read(member="Mag-0", imt="PGA", poe="10%")
     assert table.notes == (
-        "PGA 0.2 g (10% in 50 years, 475 years), site 0 (10, 45): mean M 6.25, R 13.8 km, ε 0.377; "
-        "largest contribution 75.4% from M 6.5.",
+        "PGA 0.2 g (10% in 50 years, 475 years), site 0 (10, 45): mean M 6.25, Rrup 13.8 km, "
+        "ε 0.377; largest contribution 75.4% from M 6.5.",
     )
     [fact] = table.provenance["disaggregations"]
     low, high = shares(0.02, 0.06)

@@ -164,7 +164,7 @@ def test_edges_of_a_network_are_lines(exposure, rows_of):
     assert (table.rows, table.geometry, table.title) == (4, LINE, "Edges of the network")
     names = ["id", "end_node", "start_node", "taxonomy", "type", "lon", "lat", "value-number"]
     assert [c.name for c in table.columns] == names
-    assert table.column("value-number").unit == ""
+    assert table.column("value-number").unit == "components"
     assert rows_of(table) == [
         ("E1", "B", "A", "road", "Edge", 0.5, 10, 1),
         ("E2", "A", "B", "bridge", "edge", 5, 20, 1),

@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from helpers import zipped
+from helpers import GSIMS, zipped
 
 from oq_processing.engine.calculation import Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.notes import Info, Warn
 from oq_processing.outputs.core.table import NONE, POINT, POLYGON
 
 EVENT = [("id", "<u4"), ("rup_id", "<i8"), ("rlz_id", "<u2"), ("year", "<u4"), ("ses_id", "<u4")]
@@ -127,6 +128,23 @@ def test_the_minimum_intensity_is_told(motion):
     assert read(source, event_id="0").notes == ()
 
 
+def test_deformation_has_the_unit_of_the_job(motion):
+    imts = ("PGA", "Model_Disp", "HazusDeformation_PGDMax", "Model_LSE")
+    parameters = {
+        "secondary_perils": ["Model", "HazusDeformation"],
+        "sec_peril_params": [{}, {"return_unit": "cm"}],
+    }
+    source = motion({1: field_of((1, 2, 3, 4), *[(0, 0, 0, 0)] * 2, imts=imts)}, **parameters)
+    assert [c.title for c in read(source, event_id="1").columns[3:]] == [
+        "PGA of event 1 [g]",
+        "Disp by Model of event 1 [m]",
+        "PGDMax by HazusDeformation of event 1 [cm]",
+        "LSE by Model of event 1 [% of area]",
+    ]
+    source.oqparam.clear()
+    assert read(source, event_id="1").columns[5].unit == "m"
+
+
 def test_zero_of_a_secondary_peril(motion, rows_of):
     imts = ("PGV", "Model_LiqOccur", LIQUEFACTION)
     source = motion({0: field_of((3, 0, 0), (0, 0, 0), (0, 1, 0.2), imts=imts)})
@@ -220,9 +238,19 @@ def test_the_largest_event(motion, magnitudes, rows_of):
         "Loaded: event 2 (magnitude 7.15, rupture 9, realization 1), the event of the largest "
         "magnitude. Choose another by EVENT_ID.",
     )
+    assert isinstance(table.notes[0], Info)
     asked = [key for key in source.client.asked if key[1] == "rupture_info"]
     # not the magnitudes of all ruptures: that takes minutes
     assert asked == [(5, "rupture_info", ("boundaries", "no"), ("min_mag", "7.14"))]
+
+
+def test_the_event_of_a_scenario_says_its_ground_motion_model(motion):
+    source = motion({2: field_of((1, 2), (3, 4), (5, 6))}, "scenario")
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    about = "realization 1: ChiouYoungs2014, region = JPN, weight 0.25"
+    table = read(source, event_id="2")
+    assert table.title == f"PGA [g] of event 2 (rupture 9, {about})"
+    assert table.provenance["events"][0]["branch"] == about.partition(": ")[2]
 
 
 def test_the_largest_event_that_shook_a_site(motion, magnitudes):
@@ -237,6 +265,7 @@ def test_the_largest_event_that_shook_a_site(motion, magnitudes):
     table = read(source)
     assert table.title.startswith("PGA [g] of event 2 (magnitude 7.15")
     assert "Neither it nor the next" in table.notes[0]
+    assert isinstance(table.notes[0], Warn)
 
 
 def test_events_without_magnitudes(motion):

@@ -8,6 +8,7 @@ from oq_processing.engine.errors import InvalidChoice, InvalidOutput, ServerFaul
 from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.table import POINT, POLYGON, REAL
+from oq_processing.outputs.plots import plot as plots
 from oq_processing.outputs.readers.hazard_curves import (
     level_names,
     read_site_curves,
@@ -228,6 +229,21 @@ def test_what_columns_mean(curves):
         "rlz-1": "Probability of exceeding MMI 7 in 50 years, realization 1 (A~b2, weight 0.1)",
     }
     assert table.notes == ("Realization 1 (A~b2, weight 0.1).",)
+
+
+def test_curves_below_the_minimum_intensity_are_lower_limits(curves):
+    low = {**PARAMETERS, "minimum_intensity": {"default": 0.15, "MMI": 5}}
+    note = (
+        "Below the minimum intensity of the ground motion fields the curves are lower limits: "
+        "PGA 0.15 g, SA(0.2) 0.15 g."
+    )
+    source = curves(low, mode="event_based")
+    assert catalogue.read(source, Choices()).notes == (note,)
+    assert plots.read(source, Choices(imt="PGA"), plots.Place(site_id="1")).notes == (
+        note.replace(", SA(0.2) 0.15 g", ""),
+    )
+    assert catalogue.read(source, Choices(imt="MMI")).notes == ()
+    assert catalogue.read(curves(low), Choices()).notes == ()  # no fields: the curves are whole
 
 
 def test_many_realizations_are_not_all_told(hazard_source, curves):

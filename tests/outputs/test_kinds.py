@@ -12,6 +12,7 @@ from oq_processing.outputs.core.kinds import (
     realization,
     realizations_of,
 )
+from oq_processing.outputs.core.source import branch_text
 from oq_processing.outputs.core.table import Column
 
 STATISTICS = ["mean", "std", "quantile-0.05", "quantile-0.5", "max"]
@@ -101,6 +102,31 @@ def test_no_default_kind_lists_them(there, listed):
     assert str(error.value) == f"Choose a statistic or realization (KIND): {listed}"
 
 
+def test_realizations_are_listed_with_what_they_are():
+    about = {"rlz-0": "BooreAtkinson2008, weight 0.75", "rlz-1": "ChiouYoungs2008, weight 0.25"}
+    listed = "rlz-0 (BooreAtkinson2008, weight 0.75), rlz-1 (ChiouYoungs2008, weight 0.25)"
+    with pytest.raises(InvalidChoice) as error:
+        choose_kinds("", about, about.get)
+    assert str(error.value) == f"Choose a statistic or realization (KIND): {listed}."
+    with pytest.raises(InvalidChoice) as error:
+        choose_kinds("rlz-2", about, about.get)
+    assert str(error.value).endswith(f"KIND may be: {listed}.")
+    with pytest.raises(InvalidChoice, match=r"KIND\): rlz-0\.\.10\."):
+        choose_kinds("", [*TEN, "rlz-10"], lambda _: "weight 0.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (b"A~AB", "A~AB"),
+        (b"[BooreAtkinson2008]", "BooreAtkinson2008"),
+        (b'[AbrahamsonEtAl2014]\nregion = ""JPN""', "AbrahamsonEtAl2014, region = JPN"),
+    ],
+)
+def test_branch_paths(path, text):
+    assert branch_text(path) == text
+
+
 def test_all_kinds_are_realizations_without_statistics():
     assert choose_kinds("all", ["rlz-1", "rlz-0"]) == ["rlz-0", "rlz-1"]
 
@@ -173,11 +199,11 @@ LOSS = Column("structural", label="Average loss", unit="EUR", additive=True, los
         ),
     ],
 )
-def test_a_column_of_a_kind(kind, chosen, there, name, label, additive):
-    column = of_kind(LOSS, kind, chosen, there)
+def test_a_column_of_a_kind(fake_source, kind, chosen, there, name, label, additive):
+    column = of_kind(LOSS, kind, chosen, there, fake_source())
     assert (column.name, column.label, column.additive) == (name, label, additive)
     assert (column.kind, column.unit, column.loss_type) == (kind, "EUR", "structural")
 
 
-def test_what_is_not_additive_stays_so():
-    assert not of_kind(Column("x"), "mean", ["mean"], ["mean"]).additive
+def test_what_is_not_additive_stays_so(fake_source):
+    assert not of_kind(Column("x"), "mean", ["mean"], ["mean"], fake_source()).additive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import COST_TYPES, csv_text, titles
+from helpers import COST_TYPES, GSIMS, csv_text, titles
 
 from oq_processing.engine.calculation import LogRecord, Output
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
@@ -12,6 +12,7 @@ from oq_processing.outputs import catalogue
 from oq_processing.outputs.assets.damage_states import of_rank
 from oq_processing.outputs.core import csv_export
 from oq_processing.outputs.core.choices import Choices
+from oq_processing.outputs.core.notes import Warn
 from oq_processing.outputs.core.table import NONE, POINT, REAL, TEXT
 
 HEADER = "asset_id,NAME_1,taxonomy,lon,lat"
@@ -400,6 +401,59 @@ def test_fractions_are_those_of_a_peril_and_a_statistic(risk_source, rows_of):
     assert row[2:] == (4.0, 2.0, 1.0, 3.0, 2, 2 / 6, 3 / 4)
 
 
+def test_realizations_of_risk_have_the_name_of_their_branch(risk_source):
+    files = {f"avg_losses-rlz-00{i}_5.csv": csv_file("structural", "7", "8") for i in (0, 1)}
+    source = risk_source("avg_losses-rlzs", files)
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    with pytest.raises(InvalidChoice, match=r"rlz-1 \(ChiouYoungs2014, region = JPN, weight 0.25"):
+        catalogue.read(source, Choices())
+    table = catalogue.read(source, Choices(kind="rlz-0"))
+    assert table.title == (
+        "Mean structural loss given the event, realization 0 (BooreAtkinson2008, weight 0.75) [EUR]"
+    )
+
+
+def test_a_realization_that_is_all_of_them_is_called_so(risk_source):
+    files = {"avg_losses-rlz-000_5.csv": csv_file("structural", "7", "8")}
+    source = risk_source("avg_losses-rlzs", files, {"collect_rlzs": True})
+    table = catalogue.read(source, Choices())
+    label = "Mean structural loss given the event, all realizations (collected)"
+    assert table.column("structural").label == label
+    with pytest.raises(InvalidChoice, match=r"may be: rlz-0 \(all realizations \(collected\)\)\."):
+        catalogue.read(source, Choices(kind="mean"))
+    assert (5, "realizations") not in source.client.asked
+
+
+NETWORK = {"infrastructure_connectivity_analysis": True}
+PERILS = {
+    "inputs": {
+        "groundshaking_fragility": {"structural": "a.xml"},
+        "landslide_fragility": {"structural": "b.xml"},
+    }
+}
+
+
+def test_damage_of_a_network_counts_components(damage):
+    table = damage("structural-no_damage,structural-complete", limit_states=["complete"], **NETWORK)
+    assert table.title == (
+        "Expected number of components in damage state complete (structural) given the event "
+        "[components]"
+    )
+
+
+def test_what_has_no_peril_in_its_name_is_of_ground_shaking_alone(damage):
+    columns = "structural-complete,landslide-structural-complete,structural-fatalities"
+    table = damage(columns, limit_states=["complete"], **PERILS)
+    assert [c.label for c in table.columns[-3:]] == [
+        f"{EXPECTED} in damage state complete (structural, ground shaking) given the event",
+        f"{EXPECTED} in damage state complete (structural, landslide) given the event",
+        "Expected fatalities (structural, ground shaking) given the event",
+    ]
+    assert [c.peril for c in table.columns[-3:-1]] == ["ground shaking", "landslide"]
+    table = damage("modal-ds-structural,modal-ds-landslide~structural", "slight,slight", **PERILS)
+    assert table.columns[-2].label == "Most probable damage state (structural, ground shaking)"
+
+
 # --- arrays of extracts
 
 
@@ -578,9 +632,9 @@ def test_assets_of_the_exposure_that_have_no_losses(with_arrays):
         return catalogue.read(source, Choices()).notes
 
     read = "Read 1_002 assets in 0.01s from /data/exposure.csv"
-    assert notes("Running", read) == (
-        "2 of the 1,002 assets of the exposure: no others are in the results.",
-    )
+    [left_out] = notes("Running", read)
+    assert isinstance(left_out, Warn)
+    assert left_out == ("2 of the 1,002 assets of the exposure: no others are in the results.")
     assert notes("Read 1 assets in 0s", "Read 1 assets in 0s") == ()
     assert notes("Running") == ()
 

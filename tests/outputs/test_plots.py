@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers import csv_text, table_rows
+from helpers import GSIMS, csv_text, table_rows
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs.core import table
@@ -353,6 +353,18 @@ def test_damage_of_one_realization_at_a_time(risk):
         risk("aggrisk", TOTALS)
 
 
+def test_realizations_of_a_scenario_have_the_names_of_their_models(fake_source):
+    source = fake_source(TOTALS, None, {"calculation_mode": "scenario_damage"}, type="aggrisk")
+    source.oqparam["limit_states"] = ["slight", "complete"]
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    plot = plots.read(source, Choices(kind="rlz-1", loss_type="structural"), NOWHERE)
+    name = "(ChiouYoungs2014, region = JPN, weight 0.25)"
+    assert plots.labels(plot.series) == [f"Realization 1 {name}"]
+    assert plot.title == f"Damage distribution, structural, all assets, realization 1 {name}"
+    with pytest.raises(InvalidChoice, match=r"rlz-0 \(BooreAtkinson2008, weight 0\.75\)"):
+        plots.read(source, Choices(loss_type="structural"), NOWHERE)
+
+
 def test_damage_of_an_asset(risk):
     plot = risk("damages-rlzs", ASSETS, Place(asset_id="00123"), {"risk_investigation_time": 50})
     # 97 of 100 are without damage: their bar would hide the others
@@ -363,6 +375,26 @@ def test_damage_of_an_asset(risk):
     assert plot.y.title == "Expected number of buildings in 50 years"
     assert [row["number"] for row in rows_of_table(plot.table)] == [97.0, 2.0, 1.0]
     assert "asset 00123" in plot.title
+
+
+def test_perils_side_by_side_all_have_a_name(risk):
+    columns = "structural-slight,structural-complete,landslide-structural-slight"
+    files = {
+        "damages-rlz-000_5.csv": csv_text(
+            f"asset_id,taxonomy,lon,lat,{columns},landslide-structural-complete",
+            "a1,W,80.5,29.1,2,1,4,3",
+        )
+    }
+    inputs = {"groundshaking_fragility": {"structural": ""}, "landslide_fragility": {"area": ""}}
+    network = {"inputs": inputs, "infrastructure_connectivity_analysis": True}
+    plot = risk("damages-rlzs", files, parameters=network)
+    assert plots.labels(plot.series) == ["ground shaking", "landslide"]
+    assert plot.y.title == "Expected number of components given the event"
+    assert plot.title == "Damage distribution, structural, all assets, realization 0"
+    total = risk("aggrisk", TOTALS, parameters=network, kind="rlz-0", loss_type="structural")
+    assert total.title == (
+        "Damage distribution, structural, all perils combined, all assets, realization 0"
+    )
 
 
 @pytest.mark.parametrize(("without", "drawn"), [(90, 3), (91, 2)])
@@ -523,7 +555,7 @@ def test_a_grid_of_magnitude_and_distance(risk):
     low, far, high, none = percents(0.01, 0.02, 0.03, 0.0)
     assert plot.values[0] == pytest.approx((low, far))
     assert plot.values[1] == pytest.approx((high, none))
-    assert (plot.x.title, plot.y.title) == ("Distance [km]", "Magnitude")
+    assert (plot.x.title, plot.y.title) == ("Rupture distance [km]", "Magnitude")
     assert (plot.x_edges, plot.y_edges) == ((0.0, 10.0, 20.0), (5.0, 6.0, 7.0))
     assert plot.notes[:2] == (
         "Plotted: PGA; others by IMT: SA(0.1).",

@@ -120,7 +120,7 @@ def test_a_table_of_ruptures(rupture_source, rows_of):
     assert coordinates(block.wkb[1]).tolist() == [list(xy) for xy in corners]
     assert coordinates(block.wkb[0])[:, 1].max() == 40.4
     assert (table.rows, table.geometry, table.lines, table.notes) == (2, POLYGON, None, ())
-    assert table.title == "Ruptures of calculation 5"
+    assert table.title == "Ruptures by tectonic region, magnitude 6.05 to 7.1, calculation 5"
     assert table.column("multiplicity").label == "Number of occurrences"
     assert table.column("centroid_depth").title == "Centroid depth [km]"
 
@@ -183,7 +183,8 @@ def test_vertical_faults_as_lines_of_their_own(shapes_of):
     numbers = [b.values[0].tolist() for t in (table, table.lines) for b in t.blocks()]
     assert numbers == [[1], [0, 2]]
     assert table.notes == ("2 ruptures are vertical: they are lines in a layer of their own.",)
-    assert table.lines.title == "Ruptures of calculation 5: vertical faults"
+    title = "Ruptures by tectonic region, magnitude 6.05, calculation 5: vertical faults"
+    assert table.lines.title == title
     assert table.lines.columns == table.columns
     # each layer is given its own origin
     assert table.lines.provenance is not table.provenance
@@ -276,7 +277,8 @@ def test_centroids_and_tables(rupture_source):
 def test_the_smallest_magnitude(rupture_source):
     source = rupture_source([rupture(1)], [DIPPING], minimum="6.5")
     table = read(source, min_magnitude="6.5")
-    assert table.title == "Ruptures of calculation 5, magnitude 6.5 or more"
+    title = "Ruptures by tectonic region, magnitude 6.5 or more, calculation 5"
+    assert table.title == title
     assert table.rows == 1
     for wrong in ("big", "nan", "6,5"):
         with pytest.raises(InvalidChoice, match="MIN_MAGNITUDE must be a number"):

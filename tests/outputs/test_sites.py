@@ -5,7 +5,14 @@ import pytest
 
 from oq_processing.engine.errors import InvalidChoice, InvalidOutput
 from oq_processing.outputs.core import wkb
-from oq_processing.outputs.sites.collection import read_own_sites, read_sites, site_condition
+from oq_processing.outputs.core.table import point_array
+from oq_processing.outputs.plots.plot import Place, find_site
+from oq_processing.outputs.sites.collection import (
+    geohash,
+    read_own_sites,
+    read_sites,
+    site_condition,
+)
 from oq_processing.outputs.sites.grid import cell_polygons, crosses_antimeridian, grid_spacing
 
 
@@ -26,6 +33,41 @@ def test_read_sites(hazard_source, sites):
     assert found.custom_id.tolist() == ["00123", "café"]
     assert found.depth is None
     assert [c.name for c, _ in found.columns()] == ["site_id", "custom_site_id", "lon", "lat"]
+
+
+PLACES = {
+    (0.5, -0.5): "kpbm5kup",
+    (85.32401, 27.71723): "tuutttg0",
+    (-180.0, 90.0): "bpbpbpbp",
+    (0.0, 0.0): "7zzzzzzz",
+}
+"""Geohashes of ``hazardlib/geo/utils.geohash``."""
+
+
+@pytest.mark.parametrize(("place", "text"), PLACES.items())
+def test_geohashes_are_those_of_the_engine(place, text):
+    assert geohash(*place) == text
+
+
+def test_ids_that_the_engine_has_made_are_not_those_of_the_user(hazard_source, sites):
+    lon, lat = zip(*PLACES)
+    array = sites(lon, lat, custom=[text.encode() for text in PLACES.values()])
+    found = read_sites(hazard_source({}, {}, {5: array}), len(PLACES))
+    assert [c.title for c, _ in found.columns()][:2] == ["Site", "Site (geohash)"]
+    assert find_site(found, Place(site_id="0"), None).text == "site 0 (0.5, -0.5)"
+    assert find_site(found, Place(site_id="7zzzzzzz"), None).site_id == 3
+    with pytest.raises(InvalidChoice, match="numbers go from 0 to 3"):
+        find_site(found, Place(site_id="x"), None)
+    array["custom_site_id"][1] = b"Kathmand"
+    found = read_sites(hazard_source({}, {}, {5: array}), len(PLACES))
+    assert found.columns()[1][0].title == "Site (custom id)"
+
+
+def test_coordinates_have_the_digits_of_the_engine(hazard_source, sites):
+    array = sites(np.float32([80.08882, 10.1]), [1.0, 2.0])
+    found = read_sites(hazard_source({}, {}, {5: array}), 2)
+    assert found.lon.tolist() == [80.08882, 10.1]
+    assert point_array(np.float32([80.08882]), np.float32([29.1])).tolist() == [[80.08882, 29.1]]
 
 
 def test_depth_is_a_column_where_there_is_one(hazard_source, sites):

@@ -9,7 +9,9 @@ from qgis.core import Qgis, QgsApplication, QgsProcessingException
 from steering import Recorder
 
 from oq_processing import diagnostics
+from oq_processing.algorithms.common.reporter import Reporter
 from oq_processing.diagnostics import MAX_RECORDS, internal_error, routed
+from oq_processing.outputs.core.notes import Info, Warn
 from oq_processing.outputs.core.source import Source
 
 ENGINE = logging.getLogger("oq_processing.engine.client")
@@ -183,3 +185,10 @@ def test_an_internal_error_is_shown_where_loggers_are_disabled(registry, panel, 
     monkeypatch.setattr(logging.getLogger("oq_processing"), "disabled", True)
     internal_error("Style Layer", KeyError("x"))
     assert "KeyError: 'x'" in panel[0][1]
+
+
+def test_what_an_output_says_is_shown_at_two_levels():
+    feedback = Recorder()
+    Reporter(feedback).notes([Info("Loaded: event 2."), Warn("2 rows have no place.")])
+    assert feedback.texts() == ["Loaded: event 2.", "2 rows have no place."]
+    assert (feedback.infos, feedback.warnings) == (["Loaded: event 2."], ["2 rows have no place."])

@@ -82,6 +82,16 @@ def test_outputs_with_formats_size_and_what_they_become(fake):
     ]
 
 
+def test_the_average_over_different_earthquakes_is_loaded_as_a_file_only(fake):
+    calculation = fake.calculations[1]
+    calculation.outputs = [{**calculation.outputs[0], "type": "avg_gmf"}]
+    found = {}
+    for calculation.mode in ("event_based", "scenario"):
+        done = call(OUTPUTS, SERVER=fake.url, CALCULATION_ID=1, OUTPUT="TEMPORARY_OUTPUT")
+        found[calculation.mode] = done.rows()[0]["loadable_as"]
+    assert found == {"event_based": "point (MEMBER=avg_gmf)", "scenario": "point, cell"}
+
+
 def test_no_outputs_of_one_that_failed(fake):
     fake.calculations[1].status = "failed"
     fake.calculations[1].outputs = []

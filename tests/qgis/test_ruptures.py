@@ -56,7 +56,8 @@ def test_both_layers_hold_what_they_should(ruptures, vertical_of, feedback):
     assert valid(polygons)
     assert valid(lines)
     assert feedback.percents == sorted(feedback.percents)
-    assert f"{len(vertical)} ruptures are vertical" in " ".join(feedback.warnings)
+    assert f"{len(vertical)} ruptures are vertical" in " ".join(feedback.infos)
+    assert feedback.warnings == []
     assert results["STYLED_FIELD"] == "trt"
     for layer in (polygons, lines):
         renderer = layer.renderer()

@@ -18,7 +18,7 @@ from ...compat import is_null
 from ...engine.errors import InvalidChoice
 from ...layers import metadata
 from ...outputs.core.choices import split_list
-from ...outputs.core.kinds import kind_label
+from ...outputs.core.kinds import kind_words
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _why_not(name: str, column: Mapping[str, Any]) -> str:
     kind = column.get("kind", "")
     if column.get("quantity") == "average loss" and kind:
         return (
-            f"“{name}” must not be added up: it is a statistic ({kind_label(kind).lower()}) of "
+            f"“{name}” must not be added up: it is a statistic ({kind_words(kind)}) of "
             "each asset, and that of the total is not the sum of them. Load the mean (KIND=mean), "
             "or the output aggrisk-stats or aggcurves-stats, which hold it for the total."
         )

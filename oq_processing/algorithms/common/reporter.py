@@ -13,6 +13,7 @@ from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from ...engine.calculation import LogRecord
 from ...engine.wait import Wait
+from ...outputs.core.notes import Note, Warn
 
 MAX_LINES = 2000  # log lines forwarded in one run; a failing job may write thousands
 MAX_LINE = 2000  # characters of a record that are shown
@@ -62,6 +63,11 @@ class Reporter:
     def warn(self, text: str) -> None:
         """Show a line that the user should act on."""
         self.feedback.pushWarning(text)
+
+    def notes(self, notes: Iterable[Note]) -> None:
+        """Show what an output says of itself, each note at its level."""
+        for note in notes:
+            (self.warn if isinstance(note, Warn) else self.info)(note)
 
     def records(self, records: Iterable[LogRecord], rest: str) -> None:
         """Show log records of the engine; beyond the cap only ``rest``, where the others are."""

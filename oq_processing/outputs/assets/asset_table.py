@@ -10,6 +10,7 @@ from typing import Callable
 from ...engine.errors import InvalidOutput
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Note
 from ..core.palettes import LOSS_RAMP
 from ..core.source import Source
 from ..core.table import Column, Geometry, Style, Table
@@ -57,7 +58,7 @@ def asset_table(
     arrays: Sequence[Array],
     usual: Column,
     style: Callable[[Column], Style] = value_style,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> Table:
     """Return a table of what is known of the assets, and ``columns`` beside it.
 

@@ -10,9 +10,10 @@ from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.choices import Choices
 from ..core.columns import USUAL
 from ..core.lazy import Array, np
+from ..core.notes import Note, Warn
 from ..core.quantities import PEOPLE
 from ..core.source import Source
-from ..core.table import Block, Column, ColumnType, point_array, rows_per_block
+from ..core.table import Block, Column, ColumnType, degrees, point_array, rows_per_block
 from ..core.wording import loss_words
 from .units import loss_unit
 
@@ -46,7 +47,7 @@ class Assets:
             return self.tags[name][values + (name == "site_id")]
         if values.dtype.kind == "S":
             return np.char.decode(values, "utf-8", "replace").astype(object)
-        return values
+        return degrees(values) if name in ("lon", "lat") else values
 
     def xy(self, start: int = 0, stop: int | None = None) -> Array:
         """Return coordinates of shape (rows, 2) in degrees."""
@@ -167,6 +168,6 @@ def risk_provenance(
     return {**time, **source.provenance(choices, members, about)}
 
 
-def empty_note(source: Source) -> str:
-    """Return the sentence for an output without rows."""
-    return f"{source.output.name} of calculation {source.calculation.id} is empty."
+def empty_note(source: Source) -> Note:
+    """Return the note on an output without rows."""
+    return Warn(f"{source.output.name} of calculation {source.calculation.id} is empty.")

@@ -1,4 +1,4 @@
-"""Damage states: their order and colours, and what numbers of buildings in them are called."""
+"""Damage states: their order and colours, and what numbers of assets in them are called."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..core.palettes import LOSS_RAMP
 from ..core.source import Source
 from ..core.table import Column, ColumnType, Style
+from .units import counted
 from .words import of_what
 
 NO_DAMAGE = "no_damage"
@@ -24,6 +25,7 @@ def damage_states(source: Source) -> list[str]:
 
 
 def damage_column(
+    source: Source,
     name: str,
     state: str,
     loss_type: str,
@@ -31,15 +33,15 @@ def damage_column(
     time: str = "",
     what: str = "Expected number",
 ) -> Column:
-    """Return the column of the number of buildings in a state, or of ``what`` else there is of it.
+    """Return the column of the number of buildings (components) in a state, or of another ``what``.
 
     ``time`` is what its label ends with: `` in 50 years``.
     """
     damage = "without damage" if state == NO_DAMAGE else f"in damage state {state}"
     return Column(
         name,
-        label=f"{what} of buildings {damage}{of_what(loss_type, peril)}{time}",
-        unit="buildings",
+        label=f"{what} of {counted(source)} {damage}{of_what(loss_type, peril)}{time}",
+        unit=counted(source),
         additive=True,
         quantity="damage",
         loss_type=loss_type,

@@ -20,6 +20,7 @@ from ..core.table import (
     Column,
     ColumnType,
     Table,
+    degrees,
     point_array,
     refuse_many,
     rows_per_block,
@@ -69,6 +70,7 @@ class Part:
     ``kinds`` are the statistics and realizations that the output has.
     """
 
+    source: Source
     member: Member
     positions: tuple[int, ...]
     columns: tuple[Column, ...]
@@ -81,7 +83,7 @@ class Part:
 
     def like(self, column: Column, plain: Column, choices: Choices) -> Column:
         """Return what ``plain`` is called where it is of the same kind, and summed, as a column."""
-        found = of_kind(plain, column.kind, [column.kind], self.kinds)
+        found = of_kind(plain, column.kind, [column.kind], self.kinds, self.source)
         return sum_by_site(found) if choices.aggregate_by_site else found
 
 
@@ -119,8 +121,7 @@ def _array_blocks(
                 values = np.char.decode(values, "utf-8", "replace").astype(object)
                 values[values == ""] = None
             elif names[position] in ("lon", "lat"):
-                # the engine rounds them so, in single precision
-                values = np.round(values.astype(np.float64), 5)
+                values = degrees(values)
             elif factor is not None:
                 values = values * np.float32(factor)
             found.append(values)
@@ -163,7 +164,7 @@ def chosen_parts(
 ) -> list[Part]:
     """Return what was chosen of the members, described, ``without`` one damage state."""
     there = tuple(members)
-    kinds = choose_kinds(choices.kind, there)
+    kinds = choose_kinds(choices.kind, there, source.branch)
     read = [members[kind]() for kind in kinds]
     first = read[0]
     for member in read:
@@ -186,9 +187,10 @@ def chosen_parts(
     described = {i: _with_unit(source, c) for i, c in described.items()}
     return [
         Part(
+            source,
             member,
             tuple(described),
-            tuple(of_kind(c, kind, kinds, there) for c in described.values()),
+            tuple(of_kind(c, kind, kinds, there, source) for c in described.values()),
             there,
         )
         for kind, member in zip(kinds, read)
@@ -214,13 +216,13 @@ def table_of(source: Source, choices: Choices, parts: Sequence[Part]) -> Table:
         for name in first.header[: first.shared]
     )
     values = [c for part in parts for c in part.columns]
-    note = left_out_note(source, first.rows) if first.rows else empty_note(source)
+    notes = left_out_note(source, first.rows) if first.rows else (empty_note(source),)
     table = Table(
         title="",
         columns=(*about, *values),
         rows=first.rows,
         blocks=partial(_blocks, parts, len(about)),
-        notes=(note,) if note else (),
+        notes=notes,
         provenance=risk_provenance(
             source, choices, [part.member.name for part in parts], first.about
         ),

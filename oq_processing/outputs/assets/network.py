@@ -13,6 +13,7 @@ from ...engine.errors import InvalidChoice
 from ..core import wkb
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Warn
 from ..core.source import Source
 from ..core.table import Block, Column, Geometry, Style, Table, rows_per_block
 from ..core.wording import listed
@@ -35,8 +36,8 @@ def value_columns(source: Source, assets: Assets) -> dict[str, Column]:
     """Return the columns of values and occupants, by their fields of the assets."""
     about = ("id", "lon", "lat", "ordinal", "site_id")
     found = {name: value_column(source, name) for name in assets.names if name not in about}
-    if is_network(assets) and "value-number" in found:  # of other components than buildings
-        found["value-number"] = replace(found["value-number"], unit="")
+    if is_network(assets) and "value-number" in found:
+        found["value-number"] = replace(found["value-number"], unit="components")
     return found
 
 
@@ -74,10 +75,8 @@ def edges(source: Source, choices: Choices, assets: Assets) -> Table:
             f"{ids[rows[i]]} ({', '.join(str(picked.cells(t, i, i + 1)[0]) for t in TAGS_OF_ENDS)})"
             for i in broken
         ]
-        notes.append(
-            f"{len(broken)} of {len(rows)} edges have no line, because one of their nodes is "
-            f"missing: {listed(names)}."
-        )
+        text = f"{len(broken)} of {len(rows)} edges have no line, because one of their nodes is"
+        notes.append(Warn(f"{text} missing: {listed(names)}."))
     about = {**about_columns(assets, "id"), **value_columns(source, assets)}
     table = Table(
         title="Edges of the network",

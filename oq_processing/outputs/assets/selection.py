@@ -15,6 +15,7 @@ from functools import partial
 from ...engine.errors import InvalidChoice
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.patterns import Filter, Matcher, read_filter
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, Geometry, Table
@@ -91,7 +92,7 @@ def of_tags(table: Table, wanted: Sequence[Filter]) -> Table:
                 )
         if not rows:
             raise InvalidChoice(f"No asset matches all of {said}; drop one of the conditions.")
-    note = f"{rows:,} of {table.rows:,} rows chosen by {said}."
+    note = Info(f"{rows:,} of {table.rows:,} rows chosen by {said}.")
     return replace(
         table,
         rows=rows,
@@ -132,8 +133,8 @@ def _filtered(table: Table, masks: Sequence[Array]) -> Iterator[Block]:
             )
 
 
-def left_out_note(source: Source, rows: int) -> str:
-    """Return a sentence where the exposure has other assets than those that are loaded, else "".
+def left_out_note(source: Source, rows: int) -> tuple[Note, ...]:
+    """Return a note where the exposure has other assets than those that are loaded.
 
     The engine's log says how many it read, in that of this calculation or of the one it is based
     on; nothing else does.
@@ -143,9 +144,8 @@ def left_out_note(source: Source, rows: int) -> str:
         read = [m for text in messages if (m := re.match(r"Read ([\d_]+) assets\b", text))]
         if read:
             whole = sum(int(m[1]) for m in read)
-            return (
+            text = (
                 f"{rows:,} of the {whole:,} assets of the exposure: no others are in the results."
-                if whole != rows
-                else ""
             )
-    return ""
+            return (Warn(text),) if whole != rows else ()
+    return ()

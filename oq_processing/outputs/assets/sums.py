@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from ...engine.errors import InvalidChoice
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.table import Column, ColumnType, Geometry, Table, blocks_of, point_array
 
 ASSETS = "assets"
@@ -47,7 +48,7 @@ def by_site(table: Table) -> Table:
     columns += [sum_by_site(table.columns[i]) for i in summed]
     columns.append(Column(ASSETS, ColumnType.INTEGER, "Number of assets", additive=True))
     xy = None if table.geometry == Geometry.NONE else point_array(lon, lat)
-    note = f"{int(counts.sum()):,} assets summed at {len(sites):,} places."
+    note = Info(f"{int(counts.sum()):,} assets summed at {len(sites):,} places.")
     summary = replace(
         table,
         title=f"{table.title}, by site",
@@ -95,12 +96,12 @@ def why_not_summed(column: Column) -> str:
     what = f"“{column.name}” ({column.label or column.name}) must not be summed"
     if column.quantity == "average loss" and column.kind:
         return (
-            f"{what}: the {kind_label(column.kind).lower()} of a total is not the sum of those of "
+            f"{what}: the {kind_words(column.kind)} of a total is not the sum of those of "
             "its assets. Choose KIND=mean, or load aggrisk-stats or aggcurves-stats, which hold it "
             "for the total."
         )
     return (
-        f"{what}; only mean or single-realization losses, numbers of buildings, values of the "
+        f"{what}; only mean or single-realization losses, numbers of assets, values of the "
         "exposure and consequences may. Totals are in aggrisk-stats and aggcurves-stats."
     )
 

@@ -1,4 +1,4 @@
-"""Units of losses: people, buildings, and the currencies of the exposure's cost types."""
+"""Units of losses: people, what assets count, and the currencies of the exposure's cost types."""
 
 from __future__ import annotations
 
@@ -33,11 +33,22 @@ def of_people(loss_type: str) -> bool:
     return re.sub(r"_(day|night|transit|avg)$", "", loss_type) in PEOPLE
 
 
+def counted(source: Source) -> str:
+    """Return what the exposure counts: ``buildings``, ``components`` of a network, else ``assets``.
+
+    The engine keeps no category: the exposure that it exports is of buildings, whatever it is of.
+    """
+    if not source.oqparam:
+        return "assets"
+    network = source.oqparam.get("infrastructure_connectivity_analysis")
+    return "components" if network else "buildings"
+
+
 def _unit_of(source: Source, loss_type: str) -> str:
     if of_people(loss_type):
         return "people"
     if loss_type == "number":
-        return "buildings"
+        return counted(source)
     if not loss_type:
         return ""
     return source.once("cost_units", lambda: _cost_units(source)).get(loss_type, "")

@@ -23,6 +23,20 @@ def average_loss(source: Source, loss_type: str, time: str = "") -> str:
     return f"{'Average' if source.risk_time else 'Mean'} {what}{time or when(source)}"
 
 
+SHAKING, ALL_PERILS = "ground shaking", "all perils combined"
+
+
+def several_perils(source: Source) -> bool:
+    """Return whether damage is of several perils, by the fragility functions of each in the job.
+
+    Of the engine's columns those without a peril are of ground shaking alone, totals of all perils
+    combined (``calculators/event_based_damage.py``).
+    """
+    inputs = source.oqparam.get("inputs") or {}
+    keys = [key for key, files in inputs.items() if isinstance(files, dict)]
+    return len([key for key in keys if key.endswith("_fragility")]) > 1
+
+
 def of_what(loss_type: str, peril: str = "") -> str:
     """Return what stands behind a quantity: `` (structural, landslide)``, "" for nothing."""
     words = ", ".join(word for word in (loss_words(loss_type), peril) if word)

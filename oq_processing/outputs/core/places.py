@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice
 from . import wkt
 from .choices import Choices
 from .csv_export import CsvFile
+from .notes import Note, Warn
 from .output_type import other_geometry
 from .table import Column, ColumnType, Geometry
 
@@ -80,19 +81,19 @@ def place_of(
 
 def shape_notes(
     files: Sequence[CsvFile], own: Sequence[Column], place: Place | None
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Yield what has to be said of the geometry, and of columns that cannot be it."""
     if isinstance(place, ShapeColumn):
         rows, empty = sum(f.rows for f in files), place.shapes.empty
         if empty:
-            yield f"{empty} of {rows} rows have no geometry: “{place.name}” is empty there."
+            yield Warn(f"{empty} of {rows} rows have no geometry: “{place.name}” is empty there.")
         if not place.shapes.flat:
-            yield f"Z and M of “{place.name}” are left out."
+            yield Warn(f"Z and M of “{place.name}” are left out.")
         return
     for i, shapes in _shapes(files, own).items():
         if len(shapes.families) > 1:
             families = " and ".join(f"{family}s" for family in sorted(shapes.families))
-            yield (
+            yield Warn(
                 f"“{own[i].name}” holds {families}, and a layer has one kind of geometry: it stays "
                 "a column of text."
             )

@@ -20,7 +20,14 @@ _UNITS = {
     "LiqProb": "probability",
     "LsProb": "probability",
     "DispProb": "probability",
+    **dict.fromkeys(("Disp", "PGDMax", "PGDGeomMean", "LSD"), "m"),
+    "LSE": "% of area",
+    "ASH": "mm",
 }
+
+SECONDARY = {"ASH", "LAVA", "LAHAR", "PYRO", "Disp", "DispProb", "LiqProb", "LiqOccur", "LSE"}
+SECONDARY |= {"PGDMax", "PGDGeomMean", "LsProb"}
+"""Measures of secondary perils, as the engine knows them (``hazardlib/imt.sec_imts``)."""
 
 PEOPLE = {"occupants", "residents", "injured", "affectedpop", "fatalities", "homeless"}
 """Loss types and consequences that count people."""

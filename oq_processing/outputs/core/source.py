@@ -11,7 +11,7 @@ from typing import Any, Callable, TypeVar
 
 from ...engine.calculation import Calculation, LogRecord, Output
 from ...engine.client import EngineClient
-from ...engine.errors import NotFound, ServerFault
+from ...engine.errors import NotAllowed, NotFound, ServerFault
 from ...engine.server import Download
 from .choices import Choices
 from .npz import Npz
@@ -19,6 +19,9 @@ from .npz import Npz
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+COLLECTED = "all realizations (collected)"
+"""What the only realization is where the engine has collected all (``collect_rlzs``)."""
 
 _VERSION = re.compile(r"^Using engine version (\S+)")
 _CHECKSUM = re.compile(r"^Checksum of the inputs: (\d+)")
@@ -75,7 +78,39 @@ class Source:
     @property
     def event_based(self) -> bool:
         """Whether the calculation is of many events in a time: no scenario, no hazard curves."""
-        return self.calculation.mode.startswith(("event_based", "ebrisk"))
+        return of_many_events(self.calculation)
+
+    @property
+    def collected(self) -> bool:
+        """Whether the engine has put the events of all realizations together: rlz-0 is all."""
+        of_risk = self.calculation.mode.endswith(("risk", "damage"))
+        return of_risk and bool(self.oqparam.get("collect_rlzs"))
+
+    def branch(self, kind: str) -> str:
+        """Return branch and weight of a realization of risk, ``rlz-3``; "" if unknown."""
+        if not kind.startswith("rlz-"):
+            return ""
+        return COLLECTED if self.collected else self.realizations.get(int(kind[4:]), "")
+
+    @property
+    def realizations(self) -> dict[int, str]:
+        """Branch path, or ground motion model, and weight of each realization, as text.
+
+        ``GET /v1/calc/N/extract/realizations``; {} where the server does not report them.
+        """
+        return self.once("branches", self._realizations)
+
+    def _realizations(self) -> dict[int, str]:
+        try:
+            array = self.npz("realizations").array("array")
+        except (NotFound, ServerFault, NotAllowed):
+            return {}
+        names, found = array.dtype.names or (), {}
+        for row in array if "rlz_id" in names else ():
+            about = [branch_text(row["branch_path"])] if "branch_path" in names else []
+            about += [f"weight {row['weight']:.4g}"] if "weight" in names else []
+            found[int(row["rlz_id"])] = ", ".join(about)
+        return found
 
     @property
     def parent_id(self) -> int | None:
@@ -161,3 +196,18 @@ class Source:
         facts = about or {}
         found.update({key: facts[key] for key in _FACTS if facts.get(key) is not None})
         return found
+
+
+def of_many_events(calculation: Calculation) -> bool:
+    """Return whether a calculation is of many events in a time."""
+    return calculation.mode.startswith(("event_based", "ebrisk"))
+
+
+def branch_text(path: bytes) -> str:
+    """Return a branch path as people write it.
+
+    Scenarios have the ground motion model, as its TOML with doubled quotes and arguments in lines:
+    ``[AbrahamsonEtAl2014]``, ``region = "JPN"`` is *AbrahamsonEtAl2014, region = JPN*.
+    """
+    lines = path.decode("utf-8", "replace").replace('"', "").splitlines()
+    return ", ".join(line.strip().strip("[]") for line in lines if line.strip())

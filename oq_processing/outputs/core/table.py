@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 from ...engine.errors import InvalidChoice
 from .lazy import Array, np
+from .notes import Note
 from .wording import with_unit
 
 BLOCK_VALUES = 50_000
@@ -177,7 +178,7 @@ class Table:
     ``style`` is how the table is drawn where the user does not say otherwise, None for tables that
     are not drawn; ``style_of`` how it is drawn by another column (None for one that it knows no
     style for), ``title_of`` what it is called then, where ``title`` depends on the column.
-    ``notes`` are sentences for the log; ``provenance`` says where the values come from; ``lines``
+    ``notes`` are for the log; ``provenance`` says where the values come from; ``lines``
     is what has lines among polygons, where it was asked for apart (``Choices.lines``); ``multi``:
     the geometry of a row may be several points, lines or polygons. ``shared`` is the sentence for
     the log where points lie one on another, with {rows}, {places}; "" where each row has a place of
@@ -193,7 +194,7 @@ class Table:
     style: Style | None = None
     style_of: Callable[[Column], Style | None] | None = None
     title_of: Callable[[Column], str] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     lines: Table | None = None
     multi: bool = False
@@ -316,4 +317,9 @@ def blocks_of(
 
 def point_array(lon: Array, lat: Array) -> Array:
     """Return coordinates of shape (rows, 2) in degrees."""
-    return np.column_stack([lon, lat]).astype(np.float64)
+    return np.column_stack([degrees(lon), degrees(lat)])
+
+
+def degrees(values: Array) -> Array:
+    """Return degrees in the five digits that the engine writes, whatever precision they come in."""
+    return np.round(values.astype(np.float64, casting="same_kind"), 5)

@@ -9,7 +9,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from ..core.choices import Choices
 from ..core.columns import KIND, USUAL
 from ..core.csv_export import CsvFile, csv_files
-from ..core.kinds import choose_kinds
+from ..core.kinds import choose_kinds, kind_words
 from ..core.source import Source
 from ..core.table import Column, small_table
 from ..core.wording import listed, loss_words, within
@@ -27,7 +27,7 @@ def asset_loss_curves(source: Source, choices: Choices, place: Place) -> Plot:
     if not asset:
         raise InvalidChoice(f"{source.output.name} are of single assets; choose one by ASSET_ID.")
     by_kind = {file.kind or "mean": file for file in csv_files(source)}
-    kinds = choose_kinds(choices.kind, by_kind)
+    kinds = choose_kinds(choices.kind, by_kind, source.branch)
     rows = [(kind, *row) for kind in kinds for row in _rows_of(by_kind[kind], asset)]
     if not rows:
         raise InvalidChoice(f"There is no asset “{asset}” (ASSET_ID) in {source.output.name}.")
@@ -42,7 +42,9 @@ def asset_loss_curves(source: Source, choices: Choices, place: Place) -> Plot:
             series.append(Series(tuple(r[2] for r in of), tuple(r[4] for r in of), kind, group))
     probability = f"Probability of exceedance{within(source.risk_time)}"
     types = " and ".join(map(loss_words, loss_types))
-    title = f"Loss curve{'s' if len(series) > 1 else ''}, {types}, asset {asset}"
+    one = [kind_words(kind, source.branch(kind)) for kind in kinds if len(kinds) == 1]
+    curves = f"Loss curve{'s' if len(series) > 1 else ''}"
+    title = ", ".join([curves, types, f"asset {asset}", *one])
     columns = [
         USUAL["asset_id"],
         KIND,

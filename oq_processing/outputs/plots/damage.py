@@ -1,4 +1,4 @@
-"""Figures of damage: the number of buildings in each damage state."""
+"""Figures of damage: the number of buildings (components) in each damage state."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 from ...engine.errors import InvalidChoice
 from .. import catalogue
 from ..assets.damage_states import NO_DAMAGE, STATE_COLORS, damage_states, of_rank
+from ..assets.units import counted
 from ..assets.words import when
 from ..core.choices import Choices
 from ..core.columns import USUAL
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import np
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, ColumnType, Table, small_table
 from ..core.wording import listed, loss_words
@@ -25,13 +27,13 @@ MOSTLY = 0.9
 
 @dataclass(frozen=True)
 class _Damage:
-    """Numbers of buildings by peril (never added) and state, and what they are of."""
+    """Numbers by peril (never added) and state, and what they are of."""
 
     numbers: dict[str, dict[str, float]]
     kind: str
     loss_type: str
     whose: str
-    notes: list[str]
+    notes: list[Note]
 
     @property
     def states(self) -> list[str]:
@@ -52,7 +54,7 @@ class _Damage:
 
 
 def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
-    """Return the number of buildings in each damage state: of an asset, or of all together.
+    """Return the number of buildings (components) in each damage state, of an asset or of all.
 
     From ``damages-*`` (ASSET_ID, or the sum of the assets that were chosen) or ``aggrisk*`` (the
     engine's own totals). One loss type and one statistic or realization; perils side by side.
@@ -61,15 +63,17 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
     found = _read(source, choices, place)
     left_out, kind = found.left_out, found.kind
     shown = [state for state in found.states if not left_out or state != NO_DAMAGE]
-    words = [loss_words(found.loss_type), found.whose]
-    words += [] if kind == "mean" else [kind_label(kind).lower()]
+    # perils side by side stand in the legend
+    perils = [peril for peril in found.numbers if peril and len(found.numbers) == 1]
+    words = [loss_words(found.loss_type), *perils, found.whose]
+    words += [] if kind == "mean" else [kind_words(kind, source.branch(kind))]
     title = f"Damage distribution, {', '.join(words)}"
-    label = f"Expected number of buildings{when(source)}"
+    label = f"Expected number of {counted(source)}{when(source)}"
     columns = [
         USUAL["loss_type"],
         Column("peril", ColumnType.TEXT, "Peril"),
         Column("damage_state", ColumnType.TEXT, "Damage state"),
-        Column("number", label=label, unit="buildings", quantity="damage", kind=kind),
+        Column("number", label=label, unit=counted(source), quantity="damage", kind=kind),
     ]
     data = [
         (found.loss_type, peril or None, state, number)
@@ -97,7 +101,7 @@ def damage_distribution(source: Source, choices: Choices, place: Place) -> Plot:
         table=small_table(title, columns, data),
         form=BARS,
         series=tuple(series),
-        notes=(*found.notes, *left_out),
+        notes=(*found.notes, *map(Info, left_out)),
     )
 
 
@@ -109,11 +113,11 @@ def _read(source: Source, choices: Choices, place: Place) -> _Damage:
     columns = [c for c in table.columns if c.damage_state and c.quantity == "damage"]
     if not columns:
         raise InvalidChoice(
-            f"{source.output.name} of calculation {source.calculation.id} has no numbers of "
-            "buildings by damage state."
+            f"{source.output.name} of calculation {source.calculation.id} has no numbers "
+            "by damage state."
         )
     if totals:
-        read, kinds = read_whole(table).of_kinds(choices.kind)
+        read, kinds = read_whole(table).of_kinds(choices.kind, source.branch)
     else:
         read = _of_asset(table, place.asset_id) if place.asset_id else _summed(table)
         kinds = list(dict.fromkeys(c.kind for c in columns))
@@ -171,7 +175,7 @@ def _summed(table: Table) -> Rows:
     for column in table.columns:
         if column.quantity == "damage" and not column.additive:
             raise InvalidChoice(
-                f"“{column.name}” must not be summed ({kind_label(column.kind).lower()}); choose "
+                f"“{column.name}” must not be summed ({kind_words(column.kind)}); choose "
                 "an asset by ASSET_ID, or KIND=mean."
             )
     sums = np.zeros(len(table.columns))

@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice
 from ..core.choices import Choices, match_names, match_poes, nearest_475
 from ..core.kinds import kind_label
 from ..core.lazy import np
+from ..core.notes import Info, Note
 from ..core.quantities import imt_order
 from ..core.source import Source
 from ..core.table import Table, blocks_of
@@ -40,7 +41,7 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     """
     every, read = read_members(source, choices.member)
     site_bins, note = _at_site([*read.values()], place)
-    notes = [note] if note else []
+    notes: list[Note] = [Info(note)] if note else []
     [bins] = of_kinds([site_bins], choices.kind)
     [bins] = chosen_bins([bins], _one_level(bins, choices, notes))
     varying = [name for name, values in bins.middles.items() if len(set(values.tolist())) > 1]
@@ -74,7 +75,7 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
         subtitle="\n".join([*words, subtitle(source, condition)]),
         condition=condition,
         table=table,
-        notes=(*notes, *(fact.sentence for fact in facts)),
+        notes=(*notes, *(Info(fact.sentence) for fact in facts)),
         **found,
     )
 
@@ -92,14 +93,14 @@ def _at_site(every: Sequence[Bins], place: Place) -> tuple[Bins, str]:
     return every[found.row], found.note
 
 
-def _one_level(bins: Bins, choices: Choices, notes: list[str]) -> Choices:
+def _one_level(bins: Bins, choices: Choices, notes: list[Note]) -> Choices:
     """Return the choices with one IMT and one probability; ``notes`` gets what was left out."""
     imts = sorted(set(bins.imt.tolist()), key=imt_order)
     imt = match_names(choices.imt, imts, "IMT", "intensity measure type")
     if len(imt) > 1:
         if choices.imt.strip():
             raise InvalidChoice(f"A figure shows one of {', '.join(imt)}; choose one by IMT.")
-        notes.append(f"Plotted: {imt[0]}; others by IMT: {listed(imt[1:])}.")
+        notes.append(Info(f"Plotted: {imt[0]}; others by IMT: {listed(imt[1:])}."))
     of_imt = bins.taken(bins.imt == imt[0])
     there = sorted(set(of_imt.poe.tolist()))
     poes = match_poes(choices.poe, there, bins.time)
@@ -111,7 +112,7 @@ def _one_level(bins: Bins, choices: Choices, notes: list[str]) -> Choices:
                 "A figure shows one probability of exceedance; choose one by POE: "
                 f"{poe_text(poe, bins.time)}, {others}."
             )
-        notes.append(f"Plotted: PoE {poe_text(poe, bins.time)}; others by POE: {others}.")
+        notes.append(Info(f"Plotted: PoE {poe_text(poe, bins.time)}; others by POE: {others}."))
     return replace(choices, imt=imt[0], poe=repr(poe))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, KIND
-from ..core.kinds import kind_label, realizations_of
+from ..core.kinds import kind_words, realizations_of
 from ..core.lazy import np
+from ..core.notes import Info, Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, beyond_curves, small_table
@@ -19,7 +20,7 @@ from ..core.wording import capital, chance, listed, years
 from ..readers.hazard_curves import read_site_curves
 from ..readers.spectra import PERIOD, read_site_spectra, spectral_periods
 from ..sites.collection import Sites, read_own_sites, read_sites, site_columns, site_condition
-from ..sites.hazard import Hazard, fetch, read_hazard
+from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard
 from ..sites.motion import end_text, motion_column, of_several
 from .plot import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
 
@@ -36,10 +37,11 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     """
     hazard = read_hazard(source)
     kinds, imts = _kinds(hazard, choices), hazard.imts(choices)
-    notes = []
+    notes: list[Note] = []
     if not choices.imt.strip() and len(imts) > 1:
-        notes.append(f"Plotted: {imts[0]}; others by IMT: {listed(imts[1:])}.")
+        notes.append(Info(f"Plotted: {imts[0]}; others by IMT: {listed(imts[1:])}."))
         imts = imts[:1]
+    notes += limit_notes(hazard, imts)
     units = {imt_unit(imt) for imt in imts}
     if len(units) > 1:
         raise InvalidChoice(
@@ -55,7 +57,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
             levels, poes = (tuple(map(float, values)) for values in curves[kind, imt])
             series.append(Series(levels, poes, kind, imt if len(imts) > 1 else ""))
             rows += [(kind, imt, x, y) for x, y in zip(levels, poes)]
-    one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
+    one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
     title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
     poe = replace(hazard.poe_column, quantity="hazard curve")
@@ -74,10 +76,10 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
     """
     hazard = read_hazard(source)
     kinds, poes = _kinds(hazard, choices), hazard.chosen_poes(source, choices)
-    time, notes = hazard.time, []
+    time, notes = hazard.time, list[Note]()
     if len(kinds) > FEW and not choices.poe.strip() and len(poes) > 1:
         poes = [nearest_475(poes, time)]
-        notes.append(f"Plotted: {_level(poes[0], time)}; others by POE.")
+        notes.append(Info(f"Plotted: {_level(poes[0], time)}; others by POE."))
     periods = spectral_periods(source, hazard)
     site = _find(source, place, "hmaps", next(iter(periods)))
     spectra = read_site_spectra(source, kinds, poes, site.row)
@@ -91,7 +93,7 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
             series.append(_spectrum(Series(x, y, kind, level), motions))
             rows += [(kind, poe, *cells) for cells in zip(periods, x, y)]
     notes += _end_notes(series, motions)
-    one = f"{kind_label(kinds[0]).lower()} " if len(kinds) == 1 else ""
+    one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}uniform hazard {'spectrum' if len(series) == 1 else 'spectra'}"
     # one probability stands in the title, several in the legend
     if len(poes) == 1 and time:
@@ -112,7 +114,7 @@ def _plot(
     rows: Sequence[tuple[Any, ...]],
     series: Sequence[Series],
     axes: tuple[Axis, Axis],
-    notes: Sequence[str],
+    notes: Sequence[Note],
 ) -> Plot:
     """Return a figure of one site; its numbers are ``rows``, with ``columns`` beside the site's."""
     condition = site_condition(source, None if site.vs30 is None else np.array([site.vs30]))
@@ -127,7 +129,7 @@ def _plot(
         y=axes[1],
         table=small_table(title, every, [(*about, *row) for row in rows]),
         series=tuple(series),
-        notes=(*notes, *([site.note] if site.note else [])),
+        notes=(*notes, *([Info(site.note)] if site.note else [])),
     )
 
 
@@ -142,14 +144,14 @@ def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
     return replace(series, y=tuple(y), ends=tuple(ends) if any(ends) else ())
 
 
-def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[str]:
+def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[Note]:
     """Return what the log says of spectra that reach beyond their curves."""
-    found = []
+    found: list[Note] = []
     for i, column in enumerate(motions):
         for end in (1, -1):
             if count := sum(end in s.ends[i : i + 1] for s in every):
                 of = f" in {count} of {len(every)} spectra" if len(every) > 1 else ""
-                found.append(f"{column.imt}: {end_text(column, end)}{of}.")
+                found.append(Warn(f"{column.imt}: {end_text(column, end)}{of}."))
     return found
 
 

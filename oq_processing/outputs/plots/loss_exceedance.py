@@ -9,7 +9,8 @@ from typing import Any
 from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
-from ..core.kinds import kind_label, realizations_of
+from ..core.kinds import kind_words, realizations_of
+from ..core.notes import Note
 from ..core.source import Source
 from ..core.table import Column, Table, small_table
 from ..core.wording import loss_words
@@ -30,8 +31,8 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     """
     read = read_whole(catalogue.read(source, replace(choices, kind="", loss_type="")))
     # of realizations all where none was chosen: thin, beside the engine's mean
-    found, kinds = read.of_kinds(choices.kind, several=True)
-    loss_types, notes = found.distinct("loss_type"), list[str]()
+    found, kinds = read.of_kinds(choices.kind, source.branch, several=True)
+    loss_types, notes = found.distinct("loss_type"), list[Note]()
     if loss_types:
         loss_types, notes = chosen_loss_types(loss_types, choices)
         found = found.where("loss_type", loss_types)
@@ -53,7 +54,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     # which exceedance it is stands in the legend where there are several
     types = {split_name(column.name).ep for column in values}
     what = f"Loss exceedance ({types.pop().upper()})" if len(types) == 1 else "Loss exceedance"
-    kind = [kind_label(drawn.pop()).lower()] if len(drawn) == 1 else []
+    kind = [kind_words(k, source.branch(k)) for k in drawn if len(drawn) == 1]
     title = ", ".join([what, " and ".join(map(loss_words, loss_types)), *found.tags(), *kind])
     return Plot(
         title=title,

@@ -15,6 +15,7 @@ from ...engine.errors import InvalidChoice
 from ..core.choices import Choices
 from ..core.kinds import kind_label
 from ..core.lazy import Array, np
+from ..core.notes import Note
 from ..core.registry import registered
 from ..core.source import Source
 from ..core.table import Table
@@ -46,7 +47,8 @@ class Axis:
 class Series:
     """A curve, or one set of bars.
 
-    ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
+    ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line, ``about``
+    its branch and weight; ``group``
     is what else distinguishes series (IMT, PoE, loss type, …), which decides the colour, unless
     ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
     that it is below, 1 where it is at least that, else 0; empty where all are known.
@@ -58,6 +60,7 @@ class Series:
     group: str = ""
     colors: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Plot:
     value_label: str = ""
     mark: tuple[float, float] | None = None
     legend: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     condition: str = ""
 
 
@@ -93,7 +96,7 @@ def labels(series: Sequence[Series]) -> list[str]:
     groups = {s.group for s in series}
     found = []
     for s in series:
-        words = [kind_label(s.kind)] if len(kinds) > 1 or len(groups) == 1 else []
+        words = [kind_label(s.kind, s.about)] if len(kinds) > 1 or len(groups) == 1 else []
         # bars by realization have it for their group
         words += [s.group] if s.group and s.group not in words else []
         found.append(", ".join(words))
@@ -161,7 +164,9 @@ def read(source: Source, choices: Choices, place: Place, outputs: Sequence[Outpu
         raise InvalidChoice(f"{title} is not by site; leave SITE and SITE_ID empty.")
     if place.asset_id and "ASSET_ID" not in plot_type.choices:
         raise InvalidChoice(f"{title} is not by asset; leave ASSET_ID empty.")
-    return plot_type.read(source, choices, place)
+    plot = plot_type.read(source, choices, place)
+    named = (replace(s, about=source.branch(s.kind)) for s in plot.series)
+    return replace(plot, series=tuple(named))
 
 
 def subtitle(source: Source, condition: str = "") -> str:
@@ -207,7 +212,9 @@ def find_site(sites: Sites, place: Place, spacing: float | None) -> Site:
 
 
 def _site(sites: Sites, row: int) -> Site:
-    custom = "" if sites.custom_id is None else str(sites.custom_id[row])
+    custom = (
+        str(sites.custom_id[row]) if sites.custom_id is not None and not sites.generated else ""
+    )
     vs30 = None if sites.vs30 is None else float(sites.vs30[row])
     place = float(sites.lon[row]), float(sites.lat[row])
     return Site(row, int(sites.site_id[row]), custom, *place, vs30=vs30)
@@ -223,7 +230,7 @@ def _row_of(sites: Sites, wanted: str) -> int:
         if len(rows):
             return int(rows[0])
     numbers = f"{sites.site_id.min()} to {sites.site_id.max()}"
-    if sites.custom_id is None:
+    if sites.custom_id is None or sites.generated:
         there = f"numbers go from {numbers}" if len(sites.site_id) > 1 else f"the only is {numbers}"
     else:
         there = f"there are: {listed(sites.custom_id.tolist())}"

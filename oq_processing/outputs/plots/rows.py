@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 from ...engine.errors import InvalidChoice
 from ..assets.units import loss_unit
 from ..core.choices import Choices, match_names
 from ..core.kinds import choose_kinds, realizations_of
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import ColumnType, Table
 from ..core.wording import capital, listed, loss_words
@@ -47,17 +48,19 @@ class Rows:
         i = self.names.index(name)
         return replace(self, rows=[row for row in self.rows if row[i] in values])
 
-    def of_kinds(self, text: str, several: bool = False) -> tuple[Rows, list[str]]:
+    def of_kinds(
+        self, text: str, about: Callable[[str], str], several: bool = False
+    ) -> tuple[Rows, list[str]]:
         """Return the rows of the chosen statistics or realizations (KIND), and these.
 
-        ``several``: where none was chosen, all realizations.
+        ``several``: where none was chosen, all realizations; ``about`` says what each is.
         """
         if "stat" in self.names:
             kinds = choose_kinds(text, self.distinct("stat"))
             return self.where("stat", kinds), kinds
         if "rlz_id" in self.names:
             there = [f"rlz-{number}" for number in self.distinct("rlz_id")]
-            kinds = choose_kinds(text or ("rlzs" if several else ""), there)
+            kinds = choose_kinds(text or ("rlzs" if several else ""), there, about)
             return self.where("rlz_id", realizations_of(kinds)), kinds
         return self, choose_kinds(text, ["rlz-0"])
 
@@ -80,7 +83,7 @@ def rows_of(table: Table) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(values.tolist() for values in block.values))
 
 
-def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str], list[str]]:
+def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str], list[Note]]:
     """Return the chosen loss types, and what the log says about the others.
 
     Nothing chosen is structural, else the first.
@@ -90,7 +93,7 @@ def chosen_loss_types(there: Sequence[str], choices: Choices) -> tuple[list[str]
         return chosen, []
     first = "structural" if "structural" in chosen else chosen[0]
     others = [name for name in chosen if name != first]
-    note = f"Plotted: {first}; others by LOSS_TYPE: {listed(others)}."
+    note = Info(f"Plotted: {first}; others by LOSS_TYPE: {listed(others)}.")
     return [first], [note] if others else []
 
 

@@ -9,7 +9,7 @@ from typing import Callable
 
 from ..assets.damage_states import damage_column, damage_states
 from ..assets.units import loss_unit, loss_unit_of_all, of_people
-from ..assets.words import average_loss, expected, when
+from ..assets.words import ALL_PERILS, average_loss, expected, several_perils, when
 from ..core.quantities import PEOPLE
 from ..core.source import Source
 from ..core.table import Column, ColumnType
@@ -40,6 +40,11 @@ class Values:
     def loss_type(self) -> str:
         """The loss type of all rows, "" where they have several or none."""
         return self.loss_types[0] if len(self.loss_types) == 1 else ""
+
+    @property
+    def perils(self) -> str:
+        """What damage is of where the calculation has several perils, else ""."""
+        return ALL_PERILS if several_perils(self.source) else ""
 
     @property
     def state(self) -> str:
@@ -104,7 +109,8 @@ def _column(
 
 
 def _state(values: Values, time: str, what: str = "Expected number") -> Column:
-    return damage_column(values.name, values.state, values.loss_type, time=time, what=what)
+    of = values.name, values.state, values.loss_type, values.perils
+    return damage_column(values.source, *of, time=time, what=what)
 
 
 def _value(values: Values, name: Name, label: str, quantity: str, additive: bool = False) -> Column:
@@ -123,7 +129,7 @@ def _risk(values: Values) -> Column:
     if name.what == "loss":
         label = average_loss(values.source, values.loss_type)
         return _value(values, name, label, "average loss", additive=True)
-    label = expected(values.source, name.what, values.loss_type)
+    label = expected(values.source, name.what, values.loss_type, values.perils)
     return _value(values, name, label, name.what, additive=True)
 
 
@@ -147,12 +153,17 @@ def _event(values: Values) -> Column:
     return _value(values, name, label, "event loss")
 
 
+def years_of_events(source: Source) -> float | None:
+    """Return the years that the events of a realization are of, None if unknown."""
+    sets = float(source.oqparam.get("ses_per_logic_tree_path") or 1)
+    return source.investigation_time and source.investigation_time * sets
+
+
 def _source_loss(values: Values) -> Column:
-    parameters = values.source.oqparam
     label = f"{loss_words(values.loss_type)} loss, sum over all events"
-    if time := parameters.get("investigation_time"):
-        total = float(time) * float(parameters.get("ses_per_logic_tree_path") or 1)
-        label += f" of {duration(total)}"
+    if time := years_of_events(values.source):
+        label += f" of {duration(time)}"
+    label += ", mean of the realizations"
     unit = loss_unit_of_all(values.source, values.loss_types)
     return _column(values, label, "source loss", unit)
 
@@ -166,7 +177,7 @@ def _average(values: Values) -> Column:
 def _exposure(values: Values) -> Column:
     name, unit = values.name, loss_unit(values.source, values.name)
     if name == "number":
-        return _column(values, "Number of buildings", "exposure", unit, True, "")
+        return _column(values, f"Number of {unit}", "exposure", unit, True, "")
     what = loss_words(name)
     label = what if unit == "people" or name == "area" else f"Value, {what}"
     return _column(values, label, "exposure", unit, True, name)
@@ -185,7 +196,7 @@ def _of_perils(values: Values) -> Column:
         unit = loss_unit(values.source, loss_type)
         return _column(values, f"{words} loss", "loss", unit, loss_type=loss_type)
     if what in damage_states(values.source):
-        return damage_column(name, what, loss_type)
+        return damage_column(values.source, name, what, loss_type)
     return _column(values, f"{what.replace('_', ' ')}, {words}", what, loss_type=loss_type)
 
 

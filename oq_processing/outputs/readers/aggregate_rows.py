@@ -202,7 +202,7 @@ def _kinds(
         if every:
             return list(known), {}
         try:
-            found = choose_kinds(wanted, known)
+            found = choose_kinds(wanted, known, source.branch)
         except InvalidChoice as error:
             stats = f"{source.output.type}-stats"
             hint = f" Statistics are in {stats}." if stats in TOTALS else ""

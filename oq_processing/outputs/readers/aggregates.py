@@ -7,17 +7,22 @@ from dataclasses import replace
 from functools import partial
 
 from ..assets.assets import empty_note, risk_provenance, tag_column
+from ..assets.members import Derived, with_derived
 from ..assets.selection import of_tags
+from ..assets.units import loss_unit, loss_unit_of_all
 from ..core.choices import Choices
 from ..core.columns import MEMBER, MEMBER_COLUMN
 from ..core.csv_export import CsvFile, csv_files
 from ..core.kinds import of_kind
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note
 from ..core.output_type import OutputType
 from ..core.patterns import read_filter
+from ..core.quantities import holds_time
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, Geometry, Table, rows_per_block
-from .aggregate_columns import TOTALS, Values, totals_of
+from ..core.wording import loss_words, years
+from .aggregate_columns import TOTALS, Values, totals_of, years_of_events
 from .aggregate_rows import KEYS, Taken, choose_member, member_word, take, value_positions
 
 
@@ -36,12 +41,11 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
     before = _before(source, taken)
     shown = [*([KEYS.get(before, MEMBER_COLUMN)] if before else []), *columns.values()]
     rows = sum(t.rows for t in taken)
-    notes = [] if rows else [empty_note(source)]
+    notes: list[Note] = [] if rows else [empty_note(source)]
     if others:
         names = ", ".join(member_word(source, f) for f in others)
-        notes.append(
-            f"Loaded: {member_word(source, first.file)}. There are also: {names} (MEMBER)."
-        )
+        loaded = member_word(source, first.file)
+        notes.append(Info(f"Loaded “{loaded}”. Other tables (set MEMBER): {names}."))
     by = f", by {' and '.join(first.tags)}" if first.tags else ""
     table = Table(
         title=f"{source.output.name}{by}, calculation {source.calculation.id}",
@@ -51,8 +55,32 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
         notes=tuple(notes),
         provenance=provenance_of(source, choices, [t.file for t in taken]),
     )
+    table = _per_year(source, table, taken)
     wanted = read_filter(choices.taxonomy, choices.tag_filter)
     return of_tags(table, wanted) if wanted else table
+
+
+def _per_year(source: Source, table: Table, taken: Sequence[Taken]) -> Table:
+    """Return losses by source also divided by the years of the events: their part in the AAL.
+
+    Those of a unit that holds a time (USD/month) have none.
+    """
+    time = years_of_events(source) or 1.0
+    loss_types = [loss_type for t in taken for loss_type in t.loss_types]
+    timed = [name for name in loss_types if holds_time(loss_unit(source, name))]
+    found: list[Derived] = []
+
+    def annual(names: Array, values: Array) -> Array:
+        return np.where(np.isin(names.astype(str), timed), np.nan, values / time)
+
+    for column in table.columns if time != 1 and len(timed) < len(loss_types) else ():
+        if column.quantity == "source loss":
+            what = " ".join(["Average annual", *loss_words(column.loss_type).split(), "loss"])
+            label = f"{what}, derived: divided by {years(time)}"
+            unit = loss_unit_of_all(source, [name for name in loss_types if name not in timed])
+            per_year = replace(column, name=f"{column.name}-per-year", label=label, unit=unit)
+            found.append((per_year, ("loss_type", column.name), annual))
+    return with_derived(table, found)
 
 
 def _columns(source: Source, taken: Sequence[Taken]) -> dict[int, Column]:
@@ -71,7 +99,7 @@ def _columns(source: Source, taken: Sequence[Taken]) -> dict[int, Column]:
             found[i] = Column(name, ColumnType.TEXT, name)  # of an engine that is newer than this
         else:
             column = totals_of(source).describe(Values(source, name, loss_types))
-            found[i] = _of_kinds(column, first, kinds, loss_types)
+            found[i] = _of_kinds(source, column, first, kinds, loss_types)
     return found
 
 
@@ -111,19 +139,21 @@ def _key_or_tag(taken: Taken, name: str) -> Column:
 
 
 def _of_kinds(
-    column: Column, taken: Taken, kinds: Sequence[str], loss_types: Sequence[str]
+    source: Source, column: Column, taken: Taken, kinds: Sequence[str], loss_types: Sequence[str]
 ) -> Column:
     """Return a column of values with the kind it is of; rows of several kinds have none."""
     if len(kinds) != 1:
         return replace(column, additive=False)
     one_type = bool(column.loss_type or not loss_types)
-    return with_kind(replace(column, additive=column.additive and one_type), taken, kinds[0])
+    return with_kind(
+        source, replace(column, additive=column.additive and one_type), taken, kinds[0]
+    )
 
 
-def with_kind(column: Column, taken: Taken, kind: str) -> Column:
+def with_kind(source: Source, column: Column, taken: Taken, kind: str) -> Column:
     """Return the column of a statistic or realization, which its label says if the file does."""
     said = {"stat", "rlz_id"} & set(taken.file.header)
-    return of_kind(column, kind, [kind], [] if said else [kind])
+    return of_kind(column, kind, [kind], [] if said else [kind], source)
 
 
 OUTPUTS = {

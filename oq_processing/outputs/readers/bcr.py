@@ -17,6 +17,7 @@ from ..assets.words import average_loss
 from ..core.choices import Choices
 from ..core.kinds import choose_kinds, of_kind
 from ..core.lazy import Array, np
+from ..core.notes import Warn
 from ..core.output_type import OutputType
 from ..core.quantities import ANNUAL_RUN
 from ..core.source import Source
@@ -42,19 +43,21 @@ def read_bcr(source: Source, choices: Choices) -> Table:
     anew from the sums.
     """
     values, names, ids = _extract(source)
-    kinds = choose_kinds(choices.kind, names)
+    kinds = choose_kinds(choices.kind, names, source.branch)
     assets = read_assets(source)
     check_ids(source, assets, ids)
     columns, arrays = [], []
     for kind in kinds:
         for name in values.dtype.names or ():
-            columns.append(of_kind(_column(source, name), kind, kinds, names))
+            columns.append(of_kind(_column(source, name), kind, kinds, names, source))
             arrays.append(values[name][:, names.index(kind)])
     notes = []
     if (time := source.risk_time) and time != 1:
         notes.append(
-            f"The engine calls these losses annual, but they are of {duration(time)}, and the "
-            f"benefit-cost ratios are computed from them; {ANNUAL_RUN}."
+            Warn(
+                f"The engine calls these losses annual, but they are of {duration(time)}, and the "
+                f"benefit-cost ratios are computed from them; {ANNUAL_RUN}."
+            )
         )
     ratios = [c for c in columns if c.quantity == BCR]
     table = asset_table(source, choices, assets, columns, arrays, ratios[0], _style, notes)

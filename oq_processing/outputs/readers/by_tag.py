@@ -9,6 +9,7 @@ from ...engine.errors import InvalidChoice
 from ..assets.damage_states import loss_style
 from ..core.choices import Choices
 from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.notes import Info, Note
 from ..core.patterns import matching, read_filter
 from ..core.source import Source
 from ..core.table import Column, Style, find_column, refuse_many
@@ -39,7 +40,7 @@ class TagTable:
     values: dict[str, list[float | None]]
     style: Style
     title: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     provenance: dict[str, object]
 
 
@@ -73,7 +74,7 @@ def read_by_tag(source: Source, choices: Choices, tag: str) -> TagTable:
     several = [t for t in taken.tags if t != name and len({r[position(t)] for r in rows}) > 1]
     if several:
         keys = _summable(taken, keys, several)
-        notes.append(f"Summed over {' and '.join(several)}; TAG_FILTER chooses of them.")
+        notes.append(Info(f"Summed over {' and '.join(several)}; TAG_FILTER chooses of them."))
     columns = tuple(key.column for key in keys)
     styled = find_column(columns, choices.style_field) or _usual(keys)
     return TagTable(
@@ -151,7 +152,7 @@ def _column(
         parts.append(values.name)
     parts += [] if period is None else [f"{period:g}y"]
     column = totals_of(source).describe(values)
-    column = with_kind(column, taken, kind) if kind else column
+    column = with_kind(source, column, taken, kind) if kind else column
     return replace(column, name="-".join(parts))
 
 

@@ -1,4 +1,4 @@
-"""Damage of assets: the expected number of buildings in each state, and its consequences."""
+"""Damage of assets: the expected number in each state, and its consequences."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..assets import members as m
 from ..assets.damage_states import NO_DAMAGE, damage_column, damage_states
 from ..assets.selection import CHOICES, chosen_assets
-from ..assets.words import expected, of_what, when
+from ..assets.words import SHAKING, expected, of_what, several_perils, when
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.output_type import OutputType
 from ..core.quantities import PEOPLE
 from ..core.source import Source
@@ -25,7 +26,7 @@ _LOSS_TYPES = (
 
 
 def read_damage(source: Source, choices: Choices) -> Table:
-    """Return the expected number of buildings in each damage state: one row per asset.
+    """Return the expected number of buildings (components) in each damage state: a row per asset.
 
     Consequences come along where the calculation has them; the fraction of the last damage state
     is derived. In single precision from the extract of the same name, modal damage states from the
@@ -56,7 +57,7 @@ def _event_based_damage(source: Source, choices: Choices) -> Table:
         )
     parts = m.chosen_parts(source, choices, members, _damage_column, without=NO_DAMAGE)
     table = m.table_of(source, choices, parts).with_provenance(scaled_by=factor)
-    note = (
+    note = Info(
         "Scaled as the engine exports consequences, by the mean number of events of a "
         "realization; aggrisk counts the events of each realization, so its totals differ."
     )
@@ -89,7 +90,7 @@ def _fractions(source: Source, choices: Choices, table: Table, parts: Sequence[m
 
 def _fraction(source: Source, choices: Choices, part: m.Part, last: Column) -> Column:
     of = last.loss_type, last.peril, when(source)
-    plain = damage_column(last.name, last.damage_state, *of, what="Fraction")
+    plain = damage_column(source, last.name, last.damage_state, *of, what="Fraction")
     found = part.like(last, plain, choices)
     return replace(
         found,
@@ -139,6 +140,7 @@ def _number_of_events(source: Source) -> int:
 def _damage_column(source: Source, name: str) -> Column:
     if name.startswith(m.MODAL):
         peril, _, loss_type = name[len(m.MODAL) :].rpartition("~")
+        peril = peril or _unnamed(source)
         return Column(
             name,
             ColumnType.TEXT,
@@ -148,7 +150,7 @@ def _damage_column(source: Source, name: str) -> Column:
         )
     peril, loss_type, state = _split(source, name)
     if state in damage_states(source):
-        return damage_column(name, state, loss_type, peril, when(source))
+        return damage_column(source, name, state, loss_type, peril, when(source))
     return Column(
         name,
         label=expected(source, state, loss_type, peril),
@@ -165,9 +167,14 @@ def _split(source: Source, name: str) -> tuple[str, str, str]:
     # the states may hold hyphens themselves: whole words are compared, never split
     alternatives = "|".join(re.escape(t) for t in sorted(known, key=len, reverse=True))
     if match := re.fullmatch(rf"(?:(.+?)-)??({alternatives})-(.+)", name):
-        return match[1] or "", match[2], match[3]
+        return match[1] or _unnamed(source), match[2], match[3]
     loss_type, _, state = name.partition("-")
-    return "", loss_type, state
+    return _unnamed(source), loss_type, state
+
+
+def _unnamed(source: Source) -> str:
+    """Return the peril of columns that name none."""
+    return SHAKING if several_perils(source) else ""
 
 
 OUTPUTS = dict.fromkeys(
@@ -176,6 +183,6 @@ OUTPUTS = dict.fromkeys(
         read=read_damage,
         geometries=(Geometry.POINT,),
         choices=("KIND", "LOSS_TYPE", *CHOICES),
-        about="Expected number of buildings in each damage state, by asset.",
+        about="Expected number of buildings (or components) in each damage state, by asset.",
     ),
 )

@@ -11,8 +11,9 @@ from ...engine.errors import InvalidChoice
 from ..core import wkb
 from ..core.choices import Choices, nearest_475
 from ..core.columns import IML, IMT, MEMBER
-from ..core.kinds import kind_label, realization
+from ..core.kinds import kind_label, kind_words, realization
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.output_type import CELL, OutputType
 from ..core.quantities import imt_order, imt_unit
 from ..core.source import Source
@@ -55,13 +56,15 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     """
     every, read = read_members(source, choices.member)
     chosen = chosen_bins(of_kinds([*read.values()], choices.kind), choices)
-    notes: list[str] = []
+    notes: list[Note] = []
     first = chosen[0]
     others = [by for by in dict.fromkeys(by_of(f.member) for f in every) if by != first.by]
     if others and not choices.member.strip():
         notes.append(
-            f"Disaggregation by {first.words} ({first.by}); other kinds by MEMBER: "
-            f"{listed(others)}."
+            Info(
+                f"Disaggregation by {first.words} ({first.by}); other kinds by MEMBER: "
+                f"{listed(others)}."
+            )
         )
     cells = first.is_map and choices.geometry != Geometry.NONE
     if cells:
@@ -72,9 +75,10 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
             "(MEMBER), or use GEOMETRY=none."
         )
     facts = facts_of(every, read, chosen)
-    notes += [fact.sentence for fact in facts[:MAX_NOTES]]
+    notes += [Info(fact.sentence) for fact in facts[:MAX_NOTES]]
     if len(facts) > MAX_NOTES:
-        notes.append(f"… and so on for {len(facts) - MAX_NOTES} more, in the layer's metadata.")
+        more = len(facts) - MAX_NOTES
+        notes.append(Info(f"… and so on for {more} more, in the layer's metadata."))
     provenance = source.provenance(choices, [b.file.member for b in chosen], chosen[0].file.about)
     provenance["disaggregations"] = [fact.values for fact in facts]
     if condition := condition_of(source, chosen):
@@ -95,7 +99,7 @@ def read_disaggregation(source: Source, choices: Choices) -> Table:
     )
 
 
-def _one_map(chosen: list[Bins], choices: Choices, notes: list[str]) -> tuple[list[Bins], bool]:
+def _one_map(chosen: list[Bins], choices: Choices, notes: list[Note]) -> tuple[list[Bins], bool]:
     """Return what can be drawn without one cell over another, and whether anything can.
 
     ``notes`` gets what was left out for it.
@@ -103,11 +107,11 @@ def _one_map(chosen: list[Bins], choices: Choices, notes: list[str]) -> tuple[li
     if several := _several_layers(chosen[0], chosen):
         if choices.geometry != "auto":
             raise InvalidChoice(several)
-        notes.append(f"{several} Loaded without geometry.")
+        notes.append(Warn(f"{several} Loaded without geometry."))
         return chosen, False
     for part in (_of_one_imt, _of_one_poe, _without_overlap):
         chosen, note = part(chosen)
-        notes += [note] if note else []
+        notes += [Info(note)] if note else []
     return chosen, True
 
 
@@ -231,7 +235,7 @@ def _value_column(what: str, kind: str, bins: Bins, many: bool) -> Column:
         label = f"{kind_label(kind)} probability of exceedance of the bin{within(bins.time)}"
         return Column(own_name, label=label, quantity="disaggregation", kind=kind)
     name = f"{own_name}-contribution" if many else "contribution"
-    label = f"Contribution, {kind_label(kind).lower()}" if many else "Contribution"
+    label = f"Contribution, {kind_words(kind)}" if many else "Contribution"
     return Column(name, label=label, quantity="contribution", kind=kind)
 
 

@@ -23,7 +23,7 @@ USUAL = "Mag_Dist"
 
 DIMENSIONS = {
     "mag": ("Magnitude", ""),
-    "dist": ("Distance", "km"),
+    "dist": ("Rupture distance", "km"),
     "lon": ("Longitude of the bin", "°"),
     "lat": ("Latitude of the bin", "°"),
     "eps": ("ε", ""),

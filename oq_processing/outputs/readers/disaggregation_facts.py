@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.csv_export import CsvFile
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import Array, np
 from ..core.quantities import imt_unit, return_period
 from ..core.wording import percent, within, years
@@ -55,7 +55,7 @@ def fixed_text(bins: Bins, names: Sequence[str]) -> str:
 
 def kind_text(kind: str) -> str:
     """Return a statistic or realization as titles end with it, "" for the mean."""
-    return "" if kind == "mean" else f", {kind_label(kind).lower()}"
+    return "" if kind == "mean" else f", {kind_words(kind)}"
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _same(values: Array, value: float) -> Array:
 
 _SYMBOLS = {
     "mag": "M {}",
-    "dist": "R {} km",
+    "dist": "Rrup {} km",
     "eps": "ε {}",
     "lon": "longitude {}",
     "lat": "latitude {}",

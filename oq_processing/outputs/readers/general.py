@@ -13,11 +13,13 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from ...engine.errors import InvalidChoice, InvalidOutput
+from ..assets.assets import empty_note
 from ..assets.selection import largest_on_top
 from ..core import wkt
 from ..core.choices import Choices
 from ..core.columns import MEMBER, MEMBER_COLUMN, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek, scan, to_array
+from ..core.notes import Info, Note
 from ..core.output_type import OutputType
 from ..core.places import COORDINATES, Place, ShapeColumn, place_of, shape_notes
 from ..core.source import Source
@@ -82,7 +84,7 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
             "Download Output gets the file as it is."
         )
     if not rows:
-        notes.append(f"{source.output.name} of calculation {source.calculation.id} is empty.")
+        notes.append(empty_note(source))
     if choices.geometry != Geometry.NONE:
         notes += shape_notes(same, own, place)
     provenance = source.provenance(choices, [f.member for f in same], same[0].about)
@@ -104,7 +106,9 @@ def read(source: Source, choices: Choices, known: Known = NOTHING) -> Table:
     return largest_on_top(table)
 
 
-def _files(source: Source, choices: Choices, known: Known) -> tuple[list[CsvFile], bool, list[str]]:
+def _files(
+    source: Source, choices: Choices, known: Known
+) -> tuple[list[CsvFile], bool, list[Note]]:
     """Return the chosen files of one kind, whether there are several, and what was left out."""
     files = csv_files(source)
     if wanted := choices.member:
@@ -120,7 +124,7 @@ def _files(source: Source, choices: Choices, known: Known) -> tuple[list[CsvFile
     for file in same:
         scan(file)
     others = ", ".join(f.member for f in files if f not in same)
-    note = (
+    note = Info(
         "This output has tables of several kinds; loaded: "
         f"{', '.join(f.member for f in same)}. Choose another by MEMBER: {others}."
     )

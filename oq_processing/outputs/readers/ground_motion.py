@@ -10,6 +10,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from ..core.choices import Choices, match_names
 from ..core.columns import EVENT, IMT
 from ..core.lazy import Array
+from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
 from ..core.source import Source
 from ..core.table import Column, Table, refuse_many
@@ -44,7 +45,7 @@ def read_ground_motion(source: Source, choices: Choices) -> Table:
     if choices.member:
         return read_member(source, choices)
     events = events_of(source)
-    notes: list[str] = []
+    notes: list[Note] = []
     if choices.event_id or choices.rupture_id:
         fields = [read_field(source, event) for event in chosen_events(choices, events)]
     elif not source.event_based:
@@ -52,7 +53,7 @@ def read_ground_motion(source: Source, choices: Choices) -> Table:
             return average(source, choices, len(events))
         except InvalidOutput as error:
             fields = [read_field(source, event_of(events[0]))]
-            notes.append(f"{error} Loaded: {fields[0].event.label}.")
+            notes.append(Warn(f"{error} Loaded: {fields[0].event.label}."))
     else:
         fields = [_largest(source, events, notes)]
     return _table(source, choices, fields, notes)
@@ -75,7 +76,7 @@ def read_average(source: Source, choices: Choices) -> Table:
     return average(source, choices, len(events_of(source)))
 
 
-def _largest(source: Source, events: Array, notes: list[str]) -> Field:
+def _largest(source: Source, events: Array, notes: list[Note]) -> Field:
     """Return the field of the event of the largest magnitude that shook a site."""
     first = None
     for event in islice(by_magnitude(source, events), TRIES):
@@ -86,20 +87,22 @@ def _largest(source: Source, events: Array, notes: list[str]) -> Field:
                 about = "the first with ground motion; the engine does not tell magnitudes"
             elif first is not None:
                 about += " with ground motion at a site"
-            notes.append(f"Loaded: {event.label}, {about}. Choose another by EVENT_ID.")
+            notes.append(Info(f"Loaded: {field.event.label}, {about}. Choose another by EVENT_ID."))
             return field
         first = first or field
     if first is None:
         raise InvalidOutput(f"Calculation {source.calculation.id} has no events with ruptures.")
     notes.append(
-        f"Loaded: {first.event.label}. Neither it nor the next of the largest magnitudes gave "
-        "ground motion at a site; choose another event by EVENT_ID."
+        Warn(
+            f"Loaded: {first.event.label}. Neither it nor the next of the largest magnitudes gave "
+            "ground motion at a site; choose another event by EVENT_ID."
+        )
     )
     return first
 
 
 def _table(
-    source: Source, choices: Choices, fields: Sequence[Field], notes: Sequence[str]
+    source: Source, choices: Choices, fields: Sequence[Field], notes: Sequence[Note]
 ) -> Table:
     imts = match_names(choices.imt, fields[0].imts, "IMT", "intensity measure type")
     several = len(fields) > 1
@@ -112,7 +115,9 @@ def _table(
         event = field.event
         for imt in imts:
             name = f"event-{event.id}-{imt}" if several else imt
-            columns.append(motion_of(name, imt, f"{words_of(imt)} of event {event.id}", event))
+            columns.append(
+                motion_of(source, name, imt, f"{words_of(imt)} of event {event.id}", event)
+            )
             cells[name] = FieldColumn(field, imt, rows)
     primary = [c for c in columns if cells[c.name].imt in fields[0].primary]
     styled = of_first_imt(primary or columns)[0]

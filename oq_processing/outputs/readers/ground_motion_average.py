@@ -10,6 +10,7 @@ from ..core.choices import Choices, match_names
 from ..core.columns import IMT
 from ..core.csv_export import csv_files, scan, to_array
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
@@ -36,7 +37,9 @@ def average(source: Source, choices: Choices, count: int) -> Table:
     geometric = not {"gmfs", "multi_peril"} & set(source.oqparam.get("inputs") or ())
     over = f"over {count} fields" if count > 1 else "over 1 field"
     kind = "Geometric mean" if geometric else "Mean"
-    columns = [replace(motion_of(i, i, f"{kind} {words_of(i)} {over}"), kind="mean") for i in imts]
+    columns = [
+        replace(motion_of(source, i, i, f"{kind} {words_of(i)} {over}"), kind="mean") for i in imts
+    ]
     styled = of_first_imt(columns)[0]
     long = LongFormat(
         f"{kind} ground motion {over}, calculation {source.calculation.id}",
@@ -44,11 +47,12 @@ def average(source: Source, choices: Choices, count: int) -> Table:
         lambda column: (column.name,),
         value_of(columns, f"{kind} {over}"),
     )
-    notes = []
+    notes: list[Note] = []
     if geometric and any(short_imt(imt) != imt for imt in imts):
-        notes.append("In the geometric mean of a secondary peril the engine takes 1E-10 for 0.")
+        text = "In the geometric mean of a secondary peril the engine takes 1E-10 for 0."
+        notes.append(Warn(text))
     if geometric and (minimum := minimum_text(source)):
-        notes.append(f"Lower ground motion counts as the minimum intensity{minimum}.")
+        notes.append(Info(f"Lower ground motion counts as the minimum intensity{minimum}."))
 
     def title_of(column: Column) -> str:
         return f"{with_unit(f'{kind} {words_of(column.name)}', column.unit)} {over}"

@@ -20,18 +20,23 @@ MANY_EVENTS = 20  # the engine reads all its fields anew for each event that is 
 
 @dataclass(frozen=True)
 class Event:
-    """An event, the rupture and realization it is of; magnitude where it was asked for."""
+    """An event, the rupture and realization it is of; magnitude where it was asked for.
+
+    ``branch`` is what is known of the realization: ground motion model or branch path, and weight.
+    """
 
     id: int
     rupture: int
     realization: int
     magnitude: float | None = None
+    branch: str = ""
 
     @property
     def label(self) -> str:
         """What tells it from others: *event 57 (magnitude 6.05, rupture 80, realization 3)*."""
         size = "" if self.magnitude is None else f"magnitude {self.magnitude:.4g}, "
-        return f"event {self.id} ({size}rupture {self.rupture}, realization {self.realization})"
+        of = f"realization {self.realization}{self.branch and f': {self.branch}'}"
+        return f"event {self.id} ({size}rupture {self.rupture}, {of})"
 
 
 def events_of(source: Source) -> Array:

@@ -11,6 +11,7 @@ from ..core.choices import Choices
 from ..core.columns import EVENT
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import np
+from ..core.notes import Warn
 from ..core.output_type import OutputType
 from ..core.palettes import ground_motion_style
 from ..core.source import Source
@@ -52,7 +53,7 @@ def _read_all_events(source: Source, choices: Choices) -> Table:
     notes = []
     if doubtful:
         notes.append(
-            f"{doubtful} site ids stand for several places; their rows have no coordinates."
+            Warn(f"{doubtful} site ids stand for several places; their rows have no coordinates.")
         )
         if choices.geometry == Geometry.POINT:
             raise InvalidChoice(f"{notes[0]} Use GEOMETRY=none.")
@@ -62,7 +63,7 @@ def _read_all_events(source: Source, choices: Choices) -> Table:
     for i in values:
         name = file.header[i]
         imt = name[len("gmv_") :] if name.startswith("gmv_") else name
-        columns.append(motion_of(name, imt, words_of(imt)))
+        columns.append(motion_of(source, name, imt, words_of(imt)))
     positions = (file.header.index("event_id"), file.header.index(key), *values)
     points = choices.geometry == Geometry.POINT
     table = Table(

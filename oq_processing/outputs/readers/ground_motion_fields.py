@@ -8,15 +8,14 @@ from typing import Any
 
 from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.lazy import Array, np
-from ..core.quantities import imt_unit
+from ..core.notes import Info, Note, Warn
+from ..core.quantities import SECONDARY, imt_unit
 from ..core.source import Source
 from ..core.table import Column, common_unit
 from ..sites.collection import Sites, sites_of
 from .ground_motion_events import Event
 
 REFUSED = (NotFound, ServerFault, NotAllowed)
-
-_SECONDARY = {"LiqProb", "LiqOccur", "LsProb", "DispProb", "Disp", "LSE"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Field:
     def primary(self) -> list[str]:
         """The IMTs that the ground motion models give, without those derived from them."""
         # as the engine tells them apart: LiqProb is named by its model, Model_LiqProb
-        found = [imt for imt in self.imts if "_" not in imt and imt not in _SECONDARY]
+        found = [imt for imt in self.imts if "_" not in imt and imt not in SECONDARY]
         return found or list(self.imts)
 
     def shaken(self) -> Array:
@@ -80,6 +79,7 @@ def read_field(source: Source, event: Event) -> Field:
         )
     site = ("custom_site_id", "lon", "lat", "depth")
     imts = tuple(name for name in names if name not in site)
+    event = replace(event, branch=source.realizations.get(event.realization, ""))
     return Field(event, values, imts, given=source.calculation.mode == "multi_risk")
 
 
@@ -104,18 +104,18 @@ def sites_of_field(source: Source, values: Array) -> tuple[Sites, Array | None]:
 
 def about_fields(
     source: Source, fields: Sequence[Field], count: int, rows: Array | None
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Yield what is not there, and what a 0 means."""
     zeros = False
     for field in fields:
         values = field.values if rows is None else field.values[rows]
         shaken = replace(field, values=values).shaken()
         if (number := int(shaken.sum())) < count:
-            yield f"Event {field.event.id} has ground motion at {number} of {count} sites."
+            yield Info(f"Event {field.event.id} has ground motion at {number} of {count} sites.")
         low = not field.given and any((values[imt][shaken] == 0).any() for imt in field.primary)
         zeros = zeros or low
     if zeros:
-        yield f"0 is ground motion below the minimum intensity{minimum_text(source)}."
+        yield Warn(f"0 is ground motion below the minimum intensity{minimum_text(source)}.")
 
 
 def minimum_text(source: Source) -> str:
@@ -126,23 +126,34 @@ def minimum_text(source: Source) -> str:
     return f" ({', '.join(f'{imt} {value:g}' for imt, value in given.items())})"
 
 
-def motion_of(name: str, imt: str, label: str, event: Event | None = None) -> Column:
+def motion_of(
+    source: Source, name: str, imt: str, label: str, event: Event | None = None
+) -> Column:
     """Return a column of the ground motion of one IMT, of an event or over several."""
     short = short_imt(imt)
     return Column(
         name=name,
         label=label,
-        unit="0/1" if short == "LiqOccur" and event else imt_unit(short),
+        unit="0/1"
+        if short == "LiqOccur" and event
+        else _return_unit(source, imt) or imt_unit(short),
         quantity="ground motion",
         kind=f"rlz-{event.realization}" if event else "",
         imt=short,
     )
 
 
+def _return_unit(source: Source, imt: str) -> str:
+    """Return the unit that the job gives the model of a secondary peril, "" where it gives none."""
+    models = source.oqparam.get("secondary_perils") or ()
+    given = dict(zip(models, source.oqparam.get("sec_peril_params") or ()))
+    return str(given.get(imt.rpartition("_")[0], {}).get("return_unit", ""))
+
+
 def short_imt(imt: str) -> str:
     """Return what a secondary peril gives, without the model that gives it: ``LiqProb``."""
     model, _, short = imt.rpartition("_")
-    return short if model and short in _SECONDARY else imt
+    return short if model and short in SECONDARY else imt
 
 
 def value_of(columns: Sequence[Column], label: str) -> Column:

@@ -16,7 +16,7 @@ from ..core.quantities import imt_unit
 from ..core.source import Source
 from ..core.table import Column, Table, common_unit, refuse_many
 from ..core.wording import capital, level_text, within
-from ..sites.hazard import Hazard, fetch, read_hazard, realization_notes
+from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard, realization_notes
 from ..sites.site_table import GEOMETRIES, LongFormat, of_first_imt, site_table, title_of_all
 
 SHOWN_LEVELS = {"g": 0.1, "cm/s": 10.0, "intensity": 6.0}
@@ -79,7 +79,7 @@ def read_hazard_curves(source: Source, choices: Choices) -> Table:
         _usual(columns),
         title_of,
         rows,
-        notes=realization_notes(hazard, columns),
+        notes=(*realization_notes(hazard, columns), *limit_notes(hazard, imts)),
     )
 
 

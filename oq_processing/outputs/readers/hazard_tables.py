@@ -41,7 +41,21 @@ _SITES = Known(
         Column("vs30measured", ColumnType.INTEGER, "vs30 was measured", "0/1"),
         Column("z1pt0", label="Depth to a shear wave velocity of 1.0 km/s", unit="m"),
         Column("z2pt5", label="Depth to a shear wave velocity of 2.5 km/s", unit="km"),
-        Column("slope", label="Slope"),
+        Column("slope", label="Slope", unit="m/m"),
+        Column("cohesion_mid", label="Cohesion", unit="Pa"),
+        Column("friction_mid", label="Friction angle", unit="°"),
+        Column("saturation", label="Saturated fraction", unit="fraction"),
+        Column("dry_density", label="Dry density", unit="kg/m³"),
+        Column("slab_thickness", label="Thickness of the slope failure", unit="m"),
+        Column("crit_accel", label="Critical acceleration", unit="g"),
+        Column("yield_acceleration", label="Yield acceleration", unit="g"),
+        Column("Fs", label="Factor of safety"),
+        Column("precip", label="Mean annual precipitation", unit="mm"),
+        Column("gwd", label="Depth to groundwater", unit="m"),
+        Column("dr", label="Distance to the nearest river", unit="km"),
+        Column("dc", label="Distance to the coast", unit="km"),
+        Column("dw", label="Distance to the nearest water body", unit="km"),
+        Column("liq_susc_cat", ColumnType.TEXT, "Susceptibility to liquefaction"),
         Column("backarc", ColumnType.INTEGER, "In the backarc", "0/1"),
         Column("siteclass", ColumnType.TEXT, "Site class"),
         Column("ec8", ColumnType.TEXT, "Site class of Eurocode 8"),
@@ -54,7 +68,7 @@ _SITES = Known(
 _RATES = Known(
     _columns(
         Column("afoe", label="Annual frequency of exceedance", unit="1/year", quantity="frequency"),
-        Column("dist", label="Distance", unit="km"),
+        Column("dist", label="Rupture distance", unit="km"),
         Column("eps", label="Epsilon"),
         Column("vs30", label="Shear wave velocity of the upper 30 m", unit="m/s"),
     ),
@@ -86,7 +100,7 @@ _MEDIAN = Known(
 
 _MEDIAN_RUPTURES = Known(
     _columns(
-        Column("rrup", label="Distance to the rupture", unit="km"),
+        Column("rrup", label="Rupture distance", unit="km"),
         Column("occurrence_rate", label="Annual rate of occurrence", unit="1/year"),
         Column("mea*", label=f"Mean {_LOG}, ground motion model *"),
         Column("sig*", label=f"Standard deviation of the {_LOG}, ground motion model *"),

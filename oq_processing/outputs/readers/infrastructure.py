@@ -19,6 +19,7 @@ from ..assets.selection import chosen_assets
 from ..core.choices import Choices
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import Array
+from ..core.notes import Note, Warn
 from ..core.output_type import OutputType
 from ..core.palettes import PROBABILITY_RAMP, STANDARD_PROBABILITY
 from ..core.source import Source
@@ -53,12 +54,10 @@ def read_nodes(source: Source, choices: Choices) -> Table:
     about = about_columns(assets, "id")
     about = {name: column for name, column in about.items() if name not in TAGS_OF_ENDS}
     columns = [_measure(source, name) for name in file.header[1:]]
-    notes = []
+    notes: list[Note] = []
     if missing:
-        notes.append(
-            f"{len(missing)} of {file.rows} nodes have no place, they are not assets: "
-            f"{listed(missing)}."
-        )
+        text = f"{len(missing)} of {file.rows} nodes have no place, they are not assets:"
+        notes.append(Warn(f"{text} {listed(missing)}."))
     if not file.rows:
         notes.append(empty_note(source))
     table = Table(

@@ -17,13 +17,14 @@ from ..assets.units import loss_unit_of_all
 from ..core.choices import Choices, any_poes, match_names
 from ..core.columns import KIND, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek
-from ..core.kinds import choose_kinds, kind_label, of_kind
+from ..core.kinds import choose_kinds, kind_words
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
 from ..core.source import Source
 from ..core.table import Block, Column, Geometry, Table, rows_per_block
 from ..core.wording import listed, within
-from .loss_maps import map_column, usual_map
+from .loss_maps import map_column, map_of_kind, usual_map
 
 
 def read_loss_curves(source: Source, choices: Choices) -> Table:
@@ -44,7 +45,7 @@ def read_loss_curves(source: Source, choices: Choices) -> Table:
     computed = [float(p) for p in source.oqparam.get("conditional_loss_poes") or ()]
     poes = any_poes(choices.poe, computed, source.risk_time)
     by_kind = {file.kind: file for file in csv_files(source)}
-    files = {kind: by_kind[kind] for kind in choose_kinds(choices.kind, by_kind)}
+    files = {kind: by_kind[kind] for kind in choose_kinds(choices.kind, by_kind, source.branch)}
     if as_map:
         return _loss_at_poes(source, choices, poes, files, list(by_kind))
     return _curve_table(source, choices, files)
@@ -68,7 +69,7 @@ def _curve_table(source: Source, choices: Choices, files: dict[str, CsvFile]) ->
         columns.insert(0, KIND)
     else:
         columns = [replace(c, kind=next(iter(files))) if c.quantity else c for c in columns]
-    what = " and ".join(kind_label(kind).lower() for kind in files)
+    what = " and ".join(kind_words(kind, source.branch(kind)) for kind in files)
     return Table(
         title=f"Loss curves of assets, {what}{time and f', losses{time}'}",
         columns=tuple(columns),
@@ -92,7 +93,7 @@ def _curve_column(name: str, unit: str, time: str) -> Column:
     return known.get(name, Column(name, label=name.replace("_", " ").capitalize()))
 
 
-def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None, tuple[str, ...]]:
+def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None, tuple[Note, ...]]:
     """Return the assets that TAXONOMY and TAG_FILTER choose (None where they are empty)."""
     if not choices.taxonomy.strip() and not choices.tag_filter.strip():
         return None, ()
@@ -102,7 +103,7 @@ def _chosen_ids(source: Source, choices: Choices) -> tuple[frozenset[str] | None
     table = Table(source.output.name, tuple(about.values()), assets.rows, blocks)
     found = chosen_assets(table, choices)
     ids = frozenset(asset for block in found.blocks() for asset in block.values[0].tolist())
-    return ids, (f"{len(ids):,} of {assets.rows:,} assets chosen.",)
+    return ids, (Info(f"{len(ids):,} of {assets.rows:,} assets chosen."),)
 
 
 def curve_rows(file: CsvFile) -> Iterator[list[str]]:
@@ -163,17 +164,18 @@ def _loss_at_poes(
     for (kind, loss_type, poe), values in found.items():
         if loss_type in chosen:
             column = map_column(source, f"{loss_type}~poe-{poe:g}", loss_type, poe)
-            columns.append(of_kind(column, kind, list(files), names))
+            columns.append(map_of_kind(column, kind, list(files), names, source))
             arrays.append(values)
     if not columns:
         raise InvalidOutput(empty_note(source))
-    notes = [
-        "Losses are interpolated on the curves of the assets, as the engine does for its maps."
-    ]
+    text = "Losses are interpolated on the curves of the assets, as the engine does for its maps."
+    notes: list[Note] = [Info(text)]
     if beyond:
         notes.append(
-            f"{beyond:,} of {count:,} losses are beyond the end of the curve: there they are the "
-            "last of it."
+            Warn(
+                f"{beyond:,} of {count:,} losses are beyond the end of the curve: there they are "
+                "the last of it."
+            )
         )
     usual = usual_map(columns, source.risk_time)
     table = asset_table(source, choices, assets, columns, arrays, usual, notes=notes)

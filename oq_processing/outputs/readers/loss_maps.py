@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...engine.errors import InvalidOutput
 from ..assets.asset_table import asset_table, check_ids
@@ -29,7 +30,7 @@ def read_loss_maps(source: Source, choices: Choices) -> Table:
     members = {parse_kind(name): name for name in npz.names if name != "extra"}
     if not members:
         raise InvalidOutput(f"{source.output.name} of the engine is empty.")
-    kinds = choose_kinds(choices.kind, members)
+    kinds = choose_kinds(choices.kind, members, source.branch)
     arrays = {kind: npz.array(members[kind]) for kind in kinds}
     dtype = arrays[kinds[0]].dtype
     fields = {name: dtype[name].names or () for name in dtype.names or ()}
@@ -50,7 +51,7 @@ def read_loss_maps(source: Source, choices: Choices) -> Table:
             for poe in poes:
                 name = f"{loss_type}~{texts[poe]}"
                 column = map_column(source, name, loss_type, poe)
-                columns.append(of_kind(column, kind, kinds, list(members)))
+                columns.append(map_of_kind(column, kind, kinds, list(members), source))
                 values.append(array[loss_type][texts[poe]])
     usual = usual_map(columns, time)
     return chosen_assets(asset_table(source, choices, assets, columns, values, usual), choices)
@@ -68,6 +69,14 @@ def map_column(source: Source, name: str, loss_type: str, poe: float) -> Column:
         poe=poe,
         loss_type=loss_type,
     )
+
+
+def map_of_kind(
+    column: Column, kind: str, chosen: Sequence[str], there: Sequence[str], source: Source
+) -> Column:
+    """Return the column of a kind: that of the mean is the loss on the mean curve, and says so."""
+    found = of_kind(column, kind, chosen, there, source)
+    return replace(found, label=f"{found.label}, mean") if kind == "mean" else found
 
 
 def usual_map(columns: Sequence[Column], time: float | None) -> Column:

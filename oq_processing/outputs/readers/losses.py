@@ -10,6 +10,7 @@ from ..assets.selection import CHOICES, chosen_assets
 from ..assets.words import average_loss
 from ..core.choices import Choices
 from ..core.kinds import realizations_of
+from ..core.notes import Warn
 from ..core.output_type import OutputType
 from ..core.quantities import ANNUAL_RUN, holds_time
 from ..core.source import Source
@@ -58,7 +59,7 @@ def _per_year(source: Source, choices: Choices, table: Table, parts: Sequence[m.
     if not source.event_based:
         if not source.calculation.mode.startswith("classical"):
             return table
-        note = (
+        note = Warn(
             f"The average loss over {duration(time)} is not {years(time)} times that of one year; "
             f"{ANNUAL_RUN}."
         )

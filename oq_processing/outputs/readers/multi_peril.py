@@ -53,7 +53,7 @@ def _column(source: Source, name: str, names: Sequence[str], perils: Sequence[st
             loss_type=loss_type,
             peril=of_peril,
         )
-    return damage_column(name, what, loss_type, of_peril)
+    return damage_column(source, name, what, loss_type, of_peril)
 
 
 def _usual(columns: Sequence[Column]) -> Column:

@@ -17,6 +17,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices
 from ..core.columns import RUPTURE, SOURCE
 from ..core.lazy import Array, np
+from ..core.notes import Info
 from ..core.npz import Npz
 from ..core.output_type import OutputType
 from ..core.source import Source
@@ -98,19 +99,27 @@ def read_ruptures(source: Source, choices: Choices) -> Table:
             f"The engine tells {', '.join(names) or 'nothing'} of its ruptures; expected: "
             f"{', '.join(c.name for c in _COLUMNS)}."
         )
-    title = f"Ruptures of calculation {source.calculation.id}"
+    of = f", calculation {source.calculation.id}"
     if minimum is not None:
-        title += f", magnitude {minimum:g} or more"
+        of = f", magnitude {minimum:g} or more{of}"
+    elif len(ruptures):
+        ends = dict.fromkeys(f"{m:.3g}" for m in (ruptures["mag"].min(), ruptures["mag"].max()))
+        of = f", magnitude {' to '.join(ends)}{of}"
+
+    def title_of(column: Column) -> str:
+        return f"Ruptures by {column.label.lower()}{of}"
+
     points = choices.geometry == Geometry.POINT
     style_of = partial(_style_of, ruptures)
     table = Table(
-        title=title,
+        title=title_of(_REGION),
         columns=tuple(columns),
         rows=len(ruptures),
         blocks=partial(_blocks, ruptures, columns, _order(ruptures), points, None),
         geometry=Geometry.POINT if points else Geometry.NONE,
         style=style_of(_REGION),
         style_of=style_of,
+        title_of=title_of,
         provenance=source.provenance(choices),
     )
     if not outlined:
@@ -218,10 +227,9 @@ def _outlined(table: Table, ruptures: Array, outlines: Outlines, choices: Choice
     if vertical:
         they = "1 rupture is vertical" if vertical == 1 else f"{vertical} ruptures are vertical"
         apart = "it is a line" if vertical == 1 else "they are lines"
+        drawn = f", drawn as polygons {2 * HALF_WIDTH:.0f} m wide."
         notes.append(
-            f"{they}: {apart} in a layer of their own."
-            if choices.lines
-            else f"{they}, drawn as polygons {2 * HALF_WIDTH:.0f} m wide."
+            Info(they + (f": {apart} in a layer of their own." if choices.lines else drawn))
         )
     if not choices.lines:
         return replace(part(rows, Geometry.POLYGON), notes=tuple(notes))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidOutput, NotFound, ServerFault
 from ..core.columns import USUAL
 from ..core.lazy import Array, np
 from ..core.source import Source
-from ..core.table import Column
+from ..core.table import Column, degrees
+
+_CODE32 = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,38 @@ class Sites:
     custom_id: Array | None = None
     vs30: Array | None = None
 
+    @property
+    def generated(self) -> bool:
+        """Whether the custom ids are geohashes of the sites, by the first hundred.
+
+        Scenarios and event-based calculations write them where the user has given none
+        (``SiteCollection.ensure_custom_site_id``).
+        """
+        if self.custom_id is None:
+            return False
+        places = zip(self.lon[:100].tolist(), self.lat[:100].tolist())
+        return all(id_ == geohash(*place) for id_, place in zip(self.custom_id.tolist(), places))
+
     def columns(self) -> list[tuple[Column, Array]]:
         """Return the columns that every layer of sites begins with."""
         columns = site_columns(self.custom_id is not None, self.depth is not None)
         arrays = (self.site_id, self.custom_id, self.lon, self.lat, self.depth)
+        if self.generated:
+            columns[1] = replace(columns[1], label="Site (geohash)")
         return list(zip(columns, (array for array in arrays if array is not None)))
+
+
+def geohash(lon: float, lat: float) -> str:
+    """Return the geohash of a place in eight characters (``hazardlib/geo/utils.geohash``)."""
+    ends = [[-180.0, 180.0], [-90.0, 90.0]]
+    number = 0
+    for bit in range(40):
+        low, high = ends[bit % 2]
+        middle = (low + high) / 2
+        above = (lon, lat)[bit % 2] > middle
+        ends[bit % 2] = [middle, high] if above else [low, middle]
+        number = 2 * number + above
+    return "".join(_CODE32[(number >> shift) % 32] for shift in range(35, -1, -5))
 
 
 def site_columns(custom: bool, depth: bool = False) -> list[Column]:
@@ -73,7 +102,7 @@ def sites_of(array: Array, ids: Array) -> Sites:
     depth = array["depth"] if "depth" in names and np.any(array["depth"]) else None
     custom = np.char.decode(array["custom_site_id"]) if "custom_site_id" in names else None
     vs30 = array["vs30"] if "vs30" in names else None
-    return Sites(ids, array["lon"], array["lat"], depth, custom, vs30)
+    return Sites(ids, degrees(array["lon"]), degrees(array["lat"]), depth, custom, vs30)
 
 
 def site_condition(source: Source, vs30: Array | None) -> str:

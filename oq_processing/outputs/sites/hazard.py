@@ -6,19 +6,20 @@ The server gives the arrays of curves, maps and spectra apart from the coordinat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
+from ...engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from ..core.choices import Choices, match_names, match_poes
 from ..core.kinds import choose_kinds, kind_label, realization, realizations_of
 from ..core.lazy import Array
+from ..core.notes import Info, Note, Warn
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
 from ..core.table import Column
-from ..core.wording import within
+from ..core.wording import level_text, within
 
 MANY_REALIZATIONS = 20  # more of them are fetched together, with those that were not chosen
 SHOWN_REALIZATIONS = 10  # of which the log tells path and weight
@@ -30,7 +31,9 @@ class Hazard:
 
     ``levels``: the intensities of the curves by IMT (PGA first, then SA by period); ``poes`` those
     of maps and spectra; ``time``: years that probabilities refer to, None if unknown;
-    ``realizations``: what the server kept of them, with branch path and weight as text.
+    ``realizations``: what the server kept of them, with branch path and weight as text;
+    ``minimum``: intensities by IMT below which there are no ground motion fields that the curves
+    are counted from.
     """
 
     levels: dict[str, tuple[float, ...]]
@@ -38,11 +41,14 @@ class Hazard:
     time: float | None
     statistics: tuple[str, ...]
     realizations: dict[int, str]
+    minimum: Mapping[str, float] = field(default_factory=dict)
 
     def kinds(self, choices: Choices) -> list[str]:
         """Return the chosen statistics and realizations; raises :class:`InvalidChoice`."""
         return choose_kinds(
-            choices.kind, [*self.statistics, *(f"rlz-{number}" for number in self.realizations)]
+            choices.kind,
+            [*self.statistics, *(f"rlz-{number}" for number in self.realizations)],
+            self._about,
         )
 
     def imts(self, choices: Choices) -> list[str]:
@@ -60,8 +66,11 @@ class Hazard:
 
     def label(self, kind: str) -> str:
         """Return a kind as people write it: ``Realization 3 (b1~b2, weight 0.25)``."""
+        return kind_label(kind, self._about(kind))
+
+    def _about(self, kind: str) -> str:
         number = realization(kind)
-        return kind_label(kind, None if number is None else self.realizations.get(number))
+        return "" if number is None else self.realizations.get(number, "")
 
     def ends(self, imt: str) -> tuple[float | None, float | None]:
         """Return the lowest and the highest level of the curves of an IMT, None if unknown."""
@@ -103,7 +112,16 @@ def _hazard(source: Source) -> Hazard:
         source.investigation_time,
         tuple(statistics),
         _realizations(source),
+        _minimum(source, by_imt),
     )
+
+
+def _minimum(source: Source, imts: Iterable[str]) -> dict[str, float]:
+    given = source.oqparam.get("minimum_intensity")
+    if not source.event_based or not isinstance(given, dict):
+        return {}
+    limits = {imt: float(given.get(imt) or given.get("default") or 0) for imt in imts}
+    return {imt: limit for imt, limit in limits.items() if limit > 0}
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
@@ -115,21 +133,10 @@ def _numbers(values: Any) -> tuple[float, ...]:
 
 def _realizations(source: Source) -> dict[int, str]:
     """Return the realizations that the server kept, with branch path and weight as text."""
-    try:
-        array = source.npz("realizations").array("array")
-    except (NotFound, ServerFault):
-        return {}
+    every = source.realizations
     # event based calculations do not keep the only one either
-    only = len(array) == 1 and not source.event_based
-    if not only and not source.oqparam.get("individual_rlzs"):
-        return {}
-    names = array.dtype.names or ()
-    found = {}
-    for row in array:
-        about = [row["branch_path"].decode("utf-8", "replace")] if "branch_path" in names else []
-        about += [f"weight {row['weight']:.4g}"] if "weight" in names else []
-        found[int(row["rlz_id"])] = ", ".join(about)
-    return found
+    only = len(every) == 1 and not source.event_based
+    return every if only or source.oqparam.get("individual_rlzs") else {}
 
 
 def fetch(
@@ -194,11 +201,21 @@ def _extract(source: Source, what: str, kind: str, query: dict[str, str]) -> Npz
         raise
 
 
-def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[str, ...]:
+def limit_notes(hazard: Hazard, imts: Iterable[str]) -> tuple[Note, ...]:
+    """Return a note on curves with levels below the minimum intensity, where they are plateaus."""
+    low = {i: hazard.minimum.get(i, 0.0) for i in imts}
+    cut = [
+        f"{i} {level_text(v, i)}" for i, v in low.items() if min(hazard.levels[i], default=v) < v
+    ]
+    text = "Below the minimum intensity of the ground motion fields the curves are lower limits"
+    return (Warn(f"{text}: {', '.join(cut)}."),) if cut else ()
+
+
+def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[Note, ...]:
     """Return branch path and weight of the first realizations among the columns, for the log."""
     kinds = [k for k in dict.fromkeys(c.kind for c in columns) if realization(k) is not None]
     if not any(map(hazard.realizations.get, realizations_of(kinds))):
         return ()
     shown = "; ".join(hazard.label(kind) for kind in kinds[:SHOWN_REALIZATIONS])
     more = len(kinds) - SHOWN_REALIZATIONS
-    return (shown + (f"; and {more} more realizations." if more > 0 else "."),)
+    return (Info(shown + (f"; and {more} more realizations." if more > 0 else ".")),)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from ..core.choices import Choices, nearest_475
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.lazy import Array
+from ..core.notes import Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, Table, beyond_curves, common_unit
@@ -69,7 +70,7 @@ def of_several(columns: Sequence[Column], label: str) -> Column:
     return replace(found, ends=tuple(sorted(ends)))
 
 
-def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[str, ...]:
+def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[Note, ...]:
     """Return a sentence for each column with sites where ground motion is beyond the curves."""
     found = []
     for column, values in zip(columns, arrays):
@@ -80,9 +81,10 @@ def end_notes(columns: Sequence[Column], arrays: Sequence[Array]) -> tuple[str, 
             if count
         ]
         if parts:
-            found.append(f"{column.label}: {'; '.join(parts)}.")
+            found.append(Warn(f"{column.label}: {'; '.join(parts)}."))
     more = len(found) - SHOWN_MAPS
-    return (*found[:SHOWN_MAPS], *([f"… and so on for {more} more maps."] if more > 0 else []))
+    rest = [Warn(f"… and so on for {more} more maps.")] if more > 0 else []
+    return (*found[:SHOWN_MAPS], *rest)
 
 
 def end_text(column: Column, end: int) -> str:
@@ -96,6 +98,6 @@ def end_text(column: Column, end: int) -> str:
 def map_title(column: Column, time: float | None) -> str:
     """Return the title of a hazard map: *475-year mean PGA [g] (10% in 50 years)*."""
     poe = column.poe or 0.0
-    what = with_unit(f"{kind_label(column.kind).lower()} {column.imt}", column.unit)
+    what = with_unit(f"{kind_words(column.kind)} {column.imt}", column.unit)
     what = capital(what) if time is None else f"{years(return_period(poe, time))}-year {what}"
     return f"{what} ({chance(poe, time)})"

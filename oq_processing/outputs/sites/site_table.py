@@ -10,6 +10,7 @@ from typing import Any, Callable
 from ..core import wkb
 from ..core.choices import Choices
 from ..core.lazy import Array, np
+from ..core.notes import Note, Warn
 from ..core.output_type import CELL
 from ..core.palettes import ground_motion_style
 from ..core.source import Source
@@ -28,7 +29,7 @@ from .grid import cell_polygons, crosses_antimeridian
 
 GEOMETRIES = (Geometry.POINT, CELL)
 
-_TORN = (
+_TORN = Warn(
     "The sites lie on both sides of the antimeridian; to see them as one map give the project a "
     "CRS that is centred there, such as EPSG:3832."
 )
@@ -53,7 +54,7 @@ def site_table(
     title_of: Callable[[Column], str],
     rows: LongFormat,
     sites: Sites | None = None,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> Table:
     """Return a table of sites: a column of values each, or a row of each value (LONG_FORMAT).
 
