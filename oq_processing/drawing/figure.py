@@ -60,7 +60,6 @@ def draw(plot: Plot, path: Path, fmt: str, about: str = "") -> None:
     """
     require()
     import matplotlib
-    from matplotlib.figure import Figure
 
     settings = {
         "font.family": _fonts(),
@@ -71,18 +70,27 @@ def draw(plot: Plot, path: Path, fmt: str, about: str = "") -> None:
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that no font has
-        figure = Figure(figsize=SIZE, dpi=DOTS, facecolor="white")
-        axes = figure.add_subplot()
-        _FORMS[plot.form](plot, axes)
-        axes.spines[["top", "right"]].set_visible(plot.form == GRID)
-        axes.tick_params(labelsize=8.5)
-        figure.tight_layout(rect=(0, 0, 1, _titles(plot, figure)), pad=0.9)
+        figure = compose(plot)
         metadata: dict[str, str | None] = {"Title": plot.title, "Description": about}
         metadata.update({"Date": None} if fmt == "svg" else {"Software": "OpenQuake for QGIS"})
         try:
             figure.savefig(path, format=fmt, metadata=metadata)
         except OSError as error:
             raise EngineError(f"{path.name} cannot be written ({error.strerror}).") from error
+
+
+def compose(plot: Plot) -> Any:
+    """Return a figure of matplotlib, drawn but not written."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, dpi=DOTS, facecolor="white")
+    axes = figure.add_subplot()
+    _FORMS[plot.form](plot, axes)
+    axes.spines[["top", "right"]].set_visible(plot.form == GRID)
+    for part in figure.axes:
+        part.tick_params(labelsize=8.5)
+    figure.tight_layout(rect=(0, 0, 1, _titles(plot, figure)), pad=0.9)
+    return figure
 
 
 def _fonts() -> list[str]:

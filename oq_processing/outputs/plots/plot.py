@@ -49,7 +49,9 @@ class Series:
     ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line; ``group``
     is what else distinguishes series (IMT, PoE, loss type, …), which decides the colour, unless
     ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
-    that it is below, 1 where it is at least that, else 0; empty where all are known.
+    that it is below, 1 where it is at least that, else 0; empty where all are known. ``limit`` is
+    the x below which y is a lower limit only. ``low`` and ``high`` are the ends of a band around y,
+    which ``Plot.band`` names.
     """
 
     x: tuple[float, ...]
@@ -58,6 +60,9 @@ class Series:
     group: str = ""
     colors: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
+    limit: float | None = None
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Plot:
     ``x_edges`` are the limits of bars or cells along x, ``y_edges`` those of cells along y. A
     GRID has its ``values`` row by row, from the lowest y, called ``value_label``. ``mark`` is a
     point to be marked (the site on a map); ``legend`` the title of the legend; ``condition`` the
-    soil it is for.
+    soil it is for. ``levels`` are values of y, ``marks`` values of x, that have a line and a name.
+    ``periods`` gives the y of a return period in years, for an axis of return periods.
     """
 
     title: str
@@ -85,6 +91,10 @@ class Plot:
     legend: str = ""
     notes: tuple[str, ...] = ()
     condition: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()
+    periods: Callable[[float], float] | None = None
+    band: str = ""
 
 
 def labels(series: Sequence[Series]) -> list[str]:
