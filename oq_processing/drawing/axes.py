@@ -57,7 +57,7 @@ APART = 0.028  # of the height: ticks and names that are nearer are left out
 
 def named_values(plot: Plot, axes: Axes) -> None:
     """Draw a thin line with its name at each of the plot's levels (of y) and marks (of x)."""
-    look = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (6, 3)), "zorder": 1.5}
+    look = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (6, 3)), "zorder": 3.5}
     words = {"color": "#333333", "fontsize": 7.5, "zorder": 6}
     used: list[float] = []
     for y, name in sorted(plot.levels, reverse=True):
@@ -103,6 +103,8 @@ def period_axis(plot: Plot, axes: Axes) -> None:
 
 def legend(plot: Plot, axes: Axes) -> None:
     """Add the legend where there is more than one name, or where the plot has a title for it."""
+    from matplotlib.transforms import ScaledTranslation
+
     kept = [(h, label) for h, label in zip(*axes.get_legend_handles_labels()) if label]
     if len(kept) < 2 and not plot.legend:
         return
@@ -115,8 +117,10 @@ def legend(plot: Plot, axes: Axes) -> None:
         # curves of probability fall to the right
         options["loc"] = "lower left" if plot.form == LINES and plot.y.log else "best"
     else:
-        away = 1.01 if plot.periods is None else 1.16
-        options.update(loc="upper left", bbox_to_anchor=(away, 1.0), borderaxespad=0.0)
+        options.update(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+        if plot.periods is not None:  # beside the axis of return periods
+            away = ScaledTranslation(0.85, 0, axes.figure.dpi_scale_trans)
+            options["bbox_transform"] = axes.transAxes + away
         options["ncol"] = 1 if len(kept) <= 24 else 2
     legend = axes.legend(*zip(*kept), handlelength=2.6, **options)
     for line in legend.get_lines():  # those that are many and faint can be seen here

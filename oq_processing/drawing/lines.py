@@ -100,7 +100,9 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
     """Return each series with how its line is drawn; realizations first, the mean last, on top."""
     groups = list(dict.fromkeys(s.group for s in series))
     single = [s for s in series if s.kind.startswith("rlz-")]
-    statistics = len(single) < len(series)
+    if len({s.kind for s in single}) == 1:
+        single = single[:1]  # one realization, maybe of several groups
+    statistics = any(not s.kind.startswith("rlz-") for s in series)
     named = len(single) <= NAMED_REALIZATIONS and len(groups) == 1
     # told apart without colours: by their styles, or by markers where a style is a statistic
     styled = len({s.kind for s in series}) == 1
@@ -129,7 +131,7 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
                 look["label"] = "_" if name in told else plain(name)
                 told.add(name)
             elif not statistics:
-                look.update(linewidth=1.6)
+                look.update(linewidth=1.6, linestyle=look["linestyle"] if not styled else style)
         elif s.kind.startswith("quantile-"):
             position = quantiles.index(s.kind)
             look.update(linewidth=1.3, linestyle=QUANTILE_STYLES[position % 4], zorder=3)
@@ -140,6 +142,8 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
             look["color"] = look["color"] if many else "#b2182b" if s.kind == "max" else "#666666"
         elif not many:
             look.update(linewidth=2.4)
+        if s.colors:
+            look["color"], look["linestyle"] = s.colors[0], "-"
         found.append((s, look))
     return sorted(found, key=lambda pair: pair[1]["zorder"])
 
@@ -166,7 +170,8 @@ def _log_axes(plot: Plot, axes: Axes) -> None:
             continue
         low, high = min(values), max(values)
         if i == 1 and high <= 1:
-            low, high = 10 ** math.floor(math.log10(low) + 1e-9), 1.0
+            low, top = 10 ** math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+            high = 10.0**top if plot.y.unit else 1.0  # of a probability
         (axes.set_xlim if i == 0 else axes.set_ylim)(low, high if high > low else low * 10)
         axis.set_major_locator(LogLocator(numticks=20))
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))

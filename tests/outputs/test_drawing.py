@@ -6,7 +6,18 @@ import pytest
 
 from oq_processing.drawing import figure
 from oq_processing.outputs.core.table import small_table
-from oq_processing.outputs.plots.plot import LINES, Axis, Plot, Series
+from oq_processing.outputs.plots.plot import (
+    BARS,
+    HISTOGRAM,
+    LINES,
+    RANKED,
+    STACKS,
+    STEPS,
+    TOWERS,
+    Axis,
+    Plot,
+    Series,
+)
 
 
 def of(form=LINES, **about) -> Plot:
@@ -98,3 +109,103 @@ def test_curves_differ_without_colours():
     ]
     [axes] = figure.compose(of(series=tuple(both))).axes
     assert len({line.get_marker() for line in axes.get_lines()}) == 4
+
+
+def bars_of(axes) -> list[tuple[float, float, float]]:
+    """Left (or lower) end, height (or length) and bottom of each bar."""
+    return [(bar.get_x(), bar.get_height(), bar.get_y()) for bar in axes.patches]
+
+
+def test_a_realization_of_several_groups_is_drawn_as_others_are():
+    curves = [Series((0.1, 1.0), (0.9, 0.1), "rlz-3", name) for name in ("A", "B")]
+    [axes] = figure.compose(of(series=tuple(curves))).axes
+    assert names(axes) == ["A", "B"]
+    assert {line.get_linewidth() for line in axes.get_lines()} == {1.6}
+
+
+def test_a_band_and_a_marked_period():
+    curve = Series((0.0, 1.0), (2.0, 3.0), group="A", low=(1.0, 2.0), high=(4.0, 6.0))
+    other = Series((0.0, 1.0), (2.5, 3.5), group="B", colors=("black",))
+    plot = of(series=(curve, other), band="±2σ", marks=((0.5, "given"),))
+    [axes] = figure.compose(plot).axes
+    assert names(axes) == ["A", "B", "±2σ"]
+    [band] = axes.collections
+    edges = band.get_paths()[0].vertices
+    assert (edges[:, 1].min(), edges[:, 1].max()) == (1.0, 6.0)
+    assert [text.get_text() for text in axes.texts] == ["given"]
+    [line] = [line for line in axes.get_lines() if line.get_linewidth() == 0.8]
+    assert list(line.get_xdata()) == [0.5, 0.5]
+    assert "black" in {line.get_color() for line in axes.get_lines()}
+
+
+def test_bars_differ_without_colours():
+    bars = tuple(Series((0.0, 1.0), (3.0, 4.0), group=name) for name in "ABC")
+    for form in (BARS, STACKS):
+        [axes] = figure.compose(of(form, x_edges=(0.0, 1.0, 2.0), series=bars)).axes
+        assert len({bar.get_hatch() for bar in axes.patches}) == 3
+
+
+def test_frequencies_and_their_sum():
+    each = Series((0.0, 1.0, 2.0), (0.1, 0.0, 0.01), group="each")
+    above = Series((0.0, 1.0, 2.0), (0.11, 0.01, 0.01), group="above")
+    plot = of(STEPS, series=(each, above), x_edges=(5.0, 5.1, 5.2, 5.3), y=Axis("Rate", log=True))
+    axes = figure.compose(plot).axes[0]
+    # no bar where there is nothing
+    assert [(x, pytest.approx(y + height)) for x, height, y in bars_of(axes)] == [
+        (5.0, 0.1),
+        (5.2, 0.01),
+    ]
+    [stair] = axes.get_lines()
+    assert list(stair.get_xdata()) == [5.0, 5.1, 5.2, 5.3]
+    assert list(stair.get_ydata()) == [0.11, 0.01, 0.01, 0.01]
+    assert (axes.get_yscale(), axes.get_ylim()) == ("log", pytest.approx((0.001, 1.0)))
+    assert names(axes) == ["each", "above"]
+
+
+def test_a_histogram_in_millions():
+    series = (Series((0.0, 1.0), (25.0, 75.0)),)
+    edges, marks = (0.0, 2e6, 4e6), ((3e6, "mean"),)
+    plot = of(HISTOGRAM, series=series, x_edges=edges, marks=marks, x=Axis("Loss", "EUR"))
+    [axes] = figure.compose(plot).axes
+    assert bars_of(axes) == [(0.0, 25.0, 0.0), (2.0, 75.0, 0.0)]
+    assert axes.get_xlabel() == "Loss [million EUR]"
+    [line] = axes.get_lines()
+    assert list(line.get_xdata()) == [3.0, 3.0]
+    assert line.get_zorder() > max(bar.get_zorder() for bar in axes.patches)
+
+
+def test_bars_from_the_largest_down():
+    tags = Axis("Tag", categories=("large", "small"))
+    plot = of(RANKED, series=(Series((0.0, 1.0), (4e6, 1.5e6)),), x=tags, y=Axis("Loss", "EUR"))
+    [axes] = figure.compose(plot).axes
+    assert [bar.get_width() for bar in axes.patches] == [4.0, 1.5]
+    assert axes.yaxis_inverted()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["large", "small"]
+    assert [text.get_text() for text in axes.texts] == ["4", "1.5"]
+    assert axes.get_xlabel() == "Loss [million EUR]"
+
+
+def test_bars_on_a_plane():
+    low = Series((0.0, 1.0), (10.0, 20.0), group="−1 to 0", row=(0.0, 1.0))
+    high = Series((0.0, 1.0), (30.0, 0.0), group="0 to 1", row=(0.0, 1.0))
+    plot = of(
+        TOWERS,
+        series=(low, high),
+        x_edges=(0.0, 10.0, 20.0, 30.0),
+        y_edges=(5.0, 6.0, 7.0),
+        second=Axis("Magnitude"),
+        legend="ε",
+    )
+    [axes] = figure.compose(plot).axes
+    # of three bars the one at the back is drawn first; nothing is drawn where there is nothing
+    assert len(axes.collections) == 3
+    tops = [bar._vec[2].max() for bar in axes.collections]
+    assert tops == [20.0, 10.0, 40.0]
+    assert sorted(bar.get_zorder() for bar in axes.collections) == [
+        bar.get_zorder() for bar in axes.collections
+    ]
+    # the third bin of distance is empty
+    assert axes.get_xlim() == (0, 2)
+    assert names(axes) == ["0 to 1", "−1 to 0"]
+    labels = (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel())
+    assert labels == ("Length [m]", "Magnitude", "Width [m]")

@@ -12,7 +12,16 @@ from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs.core import table
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.plots import plot as plots
-from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Place, find_site, labels
+from oq_processing.outputs.plots.plot import (
+    BARS,
+    GRID,
+    LINES,
+    STACKS,
+    TOWERS,
+    Place,
+    find_site,
+    labels,
+)
 from oq_processing.outputs.sites.collection import Sites
 
 NOWHERE = Place()
@@ -594,9 +603,24 @@ def test_a_map_around_the_site(risk):
     assert plot.mark == (10.0, 45.0)
 
 
-def test_three_dimensions_are_too_many(risk):
-    with pytest.raises(InvalidChoice, match=r"3 dimensions, a figure two; .* example eps=-1.5"):
-        risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps")
+def test_magnitude_distance_and_epsilon_are_stacked(risk):
+    plot = risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps")
+    assert plot.form == TOWERS
+    whole = percents(*(0.01 * (1 + i) for i in range(8)))
+    assert labels(plot.series) == ["−3 to 0", "0 to 3"]
+    # by distance, then by magnitude
+    for number, series in enumerate(plot.series):
+        assert series.x == (0.0, 1.0, 0.0, 1.0)
+        assert series.row == (0.0, 0.0, 1.0, 1.0)
+        assert series.y == pytest.approx(whole[number::2])
+    assert (plot.x_edges, plot.y_edges) == ((0.0, 10.0, 20.0), (5.0, 6.0, 7.0))
+    assert (plot.second.title, plot.legend) == ("Magnitude", "ε")
+    assert [row["contribution"] for row in rows_of_table(plot.table)] == pytest.approx(
+        [share / 100 for share in whole]
+    )
+
+
+def test_bins_of_one_epsilon_are_a_grid(risk):
     plot = risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps", tag_filter="eps=1.5")
     whole = percents(*(0.01 * (1 + i) for i in range(8)))
     assert plot.values[0] == pytest.approx((whole[1], whole[3]))
@@ -647,12 +671,25 @@ def test_what_cannot_be_plotted(risk):
 
 
 def test_every_plot_is_of_a_known_output():
-    assert {kind.rpartition("-")[0] or kind for kind in plots.plot_types()} == {
-        "hcurves",
-        "uhs",
-        "disagg",
+    assert set(plots.plot_types()) == {
         "aggcurves",
+        "aggcurves-stats",
         "aggrisk",
-        "damages",
-        "loss_curves",
+        "aggrisk-stats",
+        "avg_losses_by",
+        "cs-stats",
+        "damages-rlzs",
+        "damages-stats",
+        "disagg-rlzs",
+        "disagg-stats",
+        "event_based_mfd",
+        "hcurves",
+        "loss_curves-rlzs",
+        "loss_curves-stats",
+        "mean_disagg_by_src",
+        "mean_rates_by_src",
+        "reinsurance-aggcurves",
+        "risk_by_event",
+        "src_loss_table",
+        "uhs",
     }
