@@ -143,7 +143,7 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
         elif not many:
             look.update(linewidth=2.4)
         if s.colors:
-            look["color"], look["linestyle"] = s.colors[0], "-"
+            look["color"] = s.colors[0]
         found.append((s, look))
     return sorted(found, key=lambda pair: pair[1]["zorder"])
 

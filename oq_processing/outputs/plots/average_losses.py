@@ -36,7 +36,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     member = choices.member
     if not member and source.output.type != "src_loss_table":
         members = [suffix(source, file) for file in csv_files(source)]
-        member = next((name for name in members if name), "")
+        # by one tag rather than by several
+        member = min(filter(None, members), key=lambda name: name.count("-"), default="")
     table = catalogue.read(source, replace(choices, kind="", loss_type="", member=member))
     read, kinds = read_whole(table).of_kinds(choices.kind)
     if len(kinds) > 1:
@@ -60,7 +61,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
         ),
         key=lambda row: -row[-2],
     )
-    by = " and ".join(c.label or c.name for c in tags).lower()
+    words = [c.label or c.name for c in tags]
+    by = " and ".join(word if word.isupper() else word.lower() for word in words)
     kind = "" if kinds[0] in ("mean", "rlz-0") else f", {kind_label(kinds[0]).lower()}"
     label = values.label.partition(",")[0] if tags else values.label
     title = f"{_words(label, loss_type)}{f', by {by}' if by else ''}{kind}"
