@@ -96,6 +96,36 @@ PICTURES = (
         algorithm=PLOT,
     ),
     Picture(
+        "magnitude_distance_epsilon",
+        "hazard/Disaggregation",
+        "disagg-stats",
+        {"SITE_ID": "0", "MEMBER": "Mag_Dist_Eps"},
+        algorithm=PLOT,
+    ),
+    Picture(
+        "hazard_curve_event_based",
+        "hazard/EventBasedPSHA",
+        "hcurves",
+        {"IMT": "PGA"},
+        algorithm=PLOT,
+    ),
+    Picture("magnitudes", "hazard/EventBasedPSHA", "event_based_mfd", algorithm=PLOT),
+    Picture("loss_distribution", "risk/ScenarioRisk", "risk_by_event", algorithm=PLOT),
+    Picture(
+        "average_losses",
+        "risk/EventBasedRisk",
+        "aggrisk-stats",
+        jobs=("job_eb.ini",),
+        algorithm=PLOT,
+    ),
+    Picture(
+        "reinsurance",
+        "risk/Reinsurance",
+        "reinsurance-aggcurves",
+        {"KIND": "rlz-0"},
+        algorithm=PLOT,
+    ),
+    Picture(
         "road_network", "risk/InfrastructureRiskRoadNetwork", "infra-node_el", {"GEOMETRY": "line"}
     ),
 )

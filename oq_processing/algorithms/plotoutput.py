@@ -58,14 +58,24 @@ class PlotOutput(BaseAlgorithm[PlotRequest]):
         "hazard curve",
         "uniform hazard spectrum",
         "disaggregation",
+        "conditional spectrum",
+        "magnitude-frequency distribution",
         "loss exceedance",
+        "average annual loss",
+        "reinsurance",
         "damage distribution",
     )
     HELP = tr_noop(
-        "Draws an output as a PNG or SVG picture: hazard curves (hcurves) and uniform hazard "
-        "spectra (uhs) of a site, its disaggregation (disagg-stats, disagg-rlzs), loss exceedance "
-        "curves (aggcurves-stats, aggcurves), damage distributions (damages-stats, aggrisk, …) of "
-        "an asset or of all, and loss curves of an asset (loss_curves-stats).\n\n"
+        "Draws an output as a PNG or SVG picture. Of a site: hazard curves (hcurves), also by "
+        "source (mean_rates_by_src, mean_disagg_by_src), uniform hazard and conditional spectra "
+        "(uhs, cs-stats) and disaggregations (disagg-stats, disagg-rlzs; MEMBER=Mag_Dist_Eps for "
+        "magnitude, distance and ε). Of events: their magnitude-frequency distribution "
+        "(event_based_mfd).\n\n"
+        "Of risk: loss exceedance curves (aggcurves-stats, aggcurves), reinsurance by return "
+        "period (reinsurance-aggcurves), average losses by tag or source (aggrisk-stats, "
+        "avg_losses_by, src_loss_table), the distribution of a scenario's loss (risk_by_event), "
+        "damage distributions (damages-stats, aggrisk, …) of an asset or of all, and loss curves "
+        "of an asset (loss_curves-stats).\n\n"
         "The numbers are the engine's own, and DATA holds them as a table. With several "
         "realizations the engine's mean is drawn too, thick. An impossible choice is an error that "
         "names the possible ones.\n\n"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import textwrap
+from dataclasses import replace
 
 from ..outputs.core.lazy import np
 from ..outputs.plots.plot import STACKS, Plot, labels
-from .axes import COLORS, Axes, edge_ticks, legend, plain, scale
+from .axes import COLORS, Axes, edge_ticks, legend, named_values, period_axis, plain, scale
 
 SHARES = "RdPu"  # colour map of contributions, as on maps of them
 BAR = "#a6569b"
 NUMBERED_BARS = 12
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
+"""Of bars side by side or stacked, which are told apart without colours, too."""
 
 
 def draw_bars(plot: Plot, axes: Axes) -> None:
@@ -40,6 +43,7 @@ def draw_bars(plot: Plot, axes: Axes) -> None:
             color=color,
             edgecolor="white" if not s.colors else "#444444",
             linewidth=0.6,
+            hatch="" if count == 1 else HATCHES[i % len(HATCHES)],
             label=plain(label),
             zorder=3,
         )
@@ -98,3 +102,73 @@ def draw_grid(plot: Plot, axes: Axes) -> None:
         edge_ticks(plot.y_edges, axes.yaxis)
     axes.set_xlabel(plain(plot.x.title))
     axes.set_ylabel(plain(plot.y.title))
+
+
+def draw_steps(plot: Plot, axes: Axes) -> None:
+    """Draw bars of each bin, and a stair of their sum from there on, on a logarithmic axis."""
+    each, above = plot.series
+    edges = plot.x_edges
+    shown = [i for i, y in enumerate(each.y) if y > 0]
+    lowest = min(y for y in (*each.y, *above.y) if y > 0)
+    axes.set_yscale("log")
+    bottom = 10 ** math.floor(math.log10(lowest) - 0.3)
+    lefts, widths = [edges[i] for i in shown], [edges[i + 1] - edges[i] for i in shown]
+    heights = [each.y[i] - bottom for i in shown]
+    look = {"align": "edge", "color": "#56b4e9", "edgecolor": "#1f5f86", "linewidth": 0.6}
+    axes.bar(lefts, heights, widths, bottom, **look, label=plain(each.group), zorder=2)
+    stair = {"where": "post", "color": "black", "linewidth": 1.8, "zorder": 3}
+    axes.step(edges, [*above.y, above.y[-1]], **stair, label=plain(above.group))
+    axes.set_ylim(bottom, 10 ** math.ceil(math.log10(max(above.y)) + 0.05))
+    margin = max(0.1, 0.03 * (edges[-1] - edges[0]))
+    axes.set_xlim(edges[0] - margin, edges[-1] + margin)
+    axes.grid(True, which="major", axis="y", color="#d0d0d0", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(plain(plot.x.title))
+    axes.set_ylabel(plain(plot.y.title))
+    period_axis(plot, axes)
+    legend(plot, axes)
+
+
+def draw_histogram(plot: Plot, axes: Axes) -> None:
+    """Draw the bars of an axis of numbers, each from edge to edge."""
+    from matplotlib.ticker import FuncFormatter
+
+    [series] = plot.series
+    x_scale, x_title = scale(plot.x, plot.x_edges)
+    edges = [edge / x_scale for edge in plot.x_edges]
+    widths = [right - left for left, right in zip(edges, edges[1:])]
+    look = {"align": "edge", "color": "#c9a0c5", "edgecolor": "#6b3a67", "linewidth": 0.6}
+    axes.bar(edges[:-1], series.y, widths, **look, zorder=2)
+    axes.margins(y=0.12)
+    axes.set_ylim(bottom=0)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.grid(True, axis="y", color="#dddddd", linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(plain(x_title))
+    axes.set_ylabel(plain(plot.y.title))
+    named_values(replace(plot, marks=tuple((x / x_scale, name) for x, name in plot.marks)), axes)
+
+
+def draw_ranked(plot: Plot, axes: Axes) -> None:
+    """Draw bars from left to right, the first on top, each with its number."""
+    from matplotlib.ticker import FuncFormatter
+
+    [series] = plot.series
+    y_scale, y_title = scale(plot.y, series.y)
+    values = [0.0 if math.isnan(y) else y / y_scale for y in series.y]
+    places = range(len(values))
+    bars = axes.barh(places, values, 0.7, color=BAR, zorder=3)
+    texts = [_number(y / y_scale, plot.y.unit) for y in series.y]
+    axes.bar_label(bars, texts, padding=3, fontsize=8 if len(values) <= NUMBERED_BARS else 7)
+    names = [textwrap.shorten(name, 40, placeholder="…") for name in plot.x.categories]
+    axes.set_yticks(places, [plain(name) for name in names])
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.13)
+    axes.set_xlim(left=min(0.0, *values))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.grid(True, axis="x", color="#dddddd", linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(plain(textwrap.fill(y_title, 80)))
+    axes.set_ylabel(plain(plot.x.label))

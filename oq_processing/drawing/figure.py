@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..engine.errors import EngineError
-from ..outputs.plots.plot import BARS, GRID, LINES, STACKS, Plot
+from ..outputs.plots.plot import (
+    BARS,
+    GRID,
+    HISTOGRAM,
+    LINES,
+    RANKED,
+    STACKS,
+    STEPS,
+    TOWERS,
+    Plot,
+)
 from .axes import Axes, plain
-from .bars import draw_bars, draw_grid
+from .bars import draw_bars, draw_grid, draw_histogram, draw_ranked, draw_steps
 from .lines import draw_lines
+from .towers import add_towers, draw_towers
 
 SIZE = (7.6, 5.0)  # inches
 DOTS = 200  # per inch
@@ -38,6 +49,10 @@ _FORMS: dict[str, Callable[[Plot, Axes], None]] = {
     BARS: draw_bars,
     STACKS: draw_bars,
     GRID: draw_grid,
+    STEPS: draw_steps,
+    HISTOGRAM: draw_histogram,
+    RANKED: draw_ranked,
+    TOWERS: draw_towers,
 }
 
 
@@ -60,7 +75,6 @@ def draw(plot: Plot, path: Path, fmt: str, about: str = "") -> None:
     """
     require()
     import matplotlib
-    from matplotlib.figure import Figure
 
     settings = {
         "font.family": _fonts(),
@@ -71,18 +85,32 @@ def draw(plot: Plot, path: Path, fmt: str, about: str = "") -> None:
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that no font has
-        figure = Figure(figsize=SIZE, dpi=DOTS, facecolor="white")
-        axes = figure.add_subplot()
-        _FORMS[plot.form](plot, axes)
-        axes.spines[["top", "right"]].set_visible(plot.form == GRID)
-        axes.tick_params(labelsize=8.5)
-        figure.tight_layout(rect=(0, 0, 1, _titles(plot, figure)), pad=0.9)
+        figure = compose(plot)
         metadata: dict[str, str | None] = {"Title": plot.title, "Description": about}
         metadata.update({"Date": None} if fmt == "svg" else {"Software": "OpenQuake for QGIS"})
         try:
             figure.savefig(path, format=fmt, metadata=metadata)
         except OSError as error:
             raise EngineError(f"{path.name} cannot be written ({error.strerror}).") from error
+
+
+def compose(plot: Plot) -> Any:
+    """Return a figure of matplotlib, drawn but not written."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, dpi=DOTS, facecolor="white")
+    axes = add_towers(figure) if plot.form == TOWERS else figure.add_subplot()
+    _FORMS[plot.form](plot, axes)
+    if plot.form != TOWERS:
+        axes.spines[["top", "right"]].set_visible(plot.form == GRID)
+    for part in figure.axes:
+        part.tick_params(labelsize=8.5)
+    top = _titles(plot, figure)
+    if plot.form == TOWERS:
+        figure.subplots_adjust(left=0.02, right=0.9, bottom=0.06, top=top + 0.02)
+    else:
+        figure.tight_layout(rect=(0, 0, 1, top), pad=0.9)
+    return figure
 
 
 def _fonts() -> list[str]:

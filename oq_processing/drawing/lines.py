@@ -7,9 +7,17 @@ import math
 from collections.abc import Sequence
 
 from ..outputs.plots.plot import Plot, Series, labels
-from .axes import COLORS, Axes, Look, legend, plain, scale
+from .axes import COLORS, Axes, Look, legend, named_values, period_axis, plain, scale
 
 STYLES = ("-", (0, (6, 2)), (0, (1.5, 1.5)))
+GROUP_STYLES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
+MARKERS = "osD^vPX*<>"
+MARKED = 8
+"""Markers of a line that is one of several colours and whose style says something else."""
+
+LIMITED: Look = {"linestyle": (0, (3, 2.5)), "linewidth": 1.2, "marker": ""}
+"""The part of a curve that is a lower limit only."""
+
 QUANTILE_STYLES = ((0, (5, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (1, 1)))
 NAMED_REALIZATIONS = 20
 """As many have a line and a name each; more are grey, with one name."""
@@ -40,8 +48,22 @@ def draw_lines(plot: Plot, axes: Axes) -> None:
             dots = dots or any(series.ends)  # a point between two gaps has no line
             # no line through what is not known
             line = [(x, math.nan if end else y) for x, y, end in points]
-            axes.plot(*zip(*line), **look, marker="o" if dots else "", markersize=3.5)
+            limit = 0.0 if series.limit is None else series.limit / x_scale
+            limited = sum(x < limit for x, _ in line)
+            if limited:
+                axes.plot(*zip(*line[: limited + 1]), **{**look, **LIMITED, "label": "_"})
+            whole = {"markersize": 3.5, "marker": "o" if dots else "", **look}
+            if whole["marker"] and not dots:
+                whole["markevery"] = max(1, len(line) // MARKED)
+            axes.plot(*zip(*line[limited:]), **whole)
             _ends(axes, points, look)
+        if series.low:
+            edges = [[y / y_scale for y in values] for values in (series.low, series.high)]
+            x = [value / x_scale for value in series.x]
+            band = {"color": look["color"], "alpha": 0.15, "linewidth": 0, "zorder": 1}
+            axes.fill_between(x, *edges, **band, label=plain(plot.band))
+            for edge in edges:  # seen in print, too
+                axes.plot(x, edge, color=look["color"], linewidth=0.7, linestyle=(0, (2, 2)))
     axes.set_xlabel(plain(x_title))
     axes.set_ylabel(plain(y_title))
     axes.grid(True, which="major", color="#d0d0d0", linewidth=0.6)
@@ -57,6 +79,11 @@ def draw_lines(plot: Plot, axes: Axes) -> None:
         name += " of the curves"
         look = {"color": "#444444", "linestyle": "", "marker": ENDS[end], "markersize": 6}
         axes.plot([], [], **look, markerfacecolor="white", label=name)
+    for limit in sorted({s.limit for s in plot.series if s.limit is not None}):
+        name = f"lower limit: below the minimum intensity ({f'{limit:g} {plot.x.unit}'.strip()})"
+        axes.plot([], [], **{**LIMITED, "color": "#444444"}, label=plain(name))
+    named_values(plot, axes)
+    period_axis(plot, axes)
     legend(plot, axes)
 
 
@@ -73,8 +100,12 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
     """Return each series with how its line is drawn; realizations first, the mean last, on top."""
     groups = list(dict.fromkeys(s.group for s in series))
     single = [s for s in series if s.kind.startswith("rlz-")]
-    statistics = len(single) < len(series)
+    if len({s.kind for s in single}) == 1:
+        single = single[:1]  # one realization, maybe of several groups
+    statistics = any(not s.kind.startswith("rlz-") for s in series)
     named = len(single) <= NAMED_REALIZATIONS and len(groups) == 1
+    # told apart without colours: by their styles, or by markers where a style is a statistic
+    styled = len({s.kind for s in series}) == 1
     quantiles = list(dict.fromkeys(s.kind for s in series if s.kind.startswith("quantile-")))
     cycle = itertools.cycle(itertools.product(STYLES, COLORS))
     told: set[str] = set()
@@ -83,9 +114,11 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
         many = len(groups) > 1
         number = groups.index(s.group)
         color = COLORS[number % len(COLORS)] if many else "black"
-        style = STYLES[number // len(COLORS) % len(STYLES)]
+        style = GROUP_STYLES[(number + number // 20) % len(GROUP_STYLES)]
         look = {"color": color, "label": plain(label), "zorder": 4, "linewidth": 2.0}
-        look["linestyle"] = style
+        look["linestyle"] = style if styled else "-"
+        if many and not styled and not s.kind.startswith("rlz-"):
+            look["marker"] = MARKERS[number % len(MARKERS)]
         if s.kind.startswith("rlz-"):
             look.update(linewidth=0.9, zorder=2, linestyle="-")
             if named and len(single) > 1:
@@ -98,7 +131,7 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
                 look["label"] = "_" if name in told else plain(name)
                 told.add(name)
             elif not statistics:
-                look.update(linewidth=1.6)
+                look.update(linewidth=1.6, linestyle=look["linestyle"] if not styled else style)
         elif s.kind.startswith("quantile-"):
             position = quantiles.index(s.kind)
             look.update(linewidth=1.3, linestyle=QUANTILE_STYLES[position % 4], zorder=3)
@@ -109,6 +142,8 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
             look["color"] = look["color"] if many else "#b2182b" if s.kind == "max" else "#666666"
         elif not many:
             look.update(linewidth=2.4)
+        if s.colors:
+            look["color"] = s.colors[0]
         found.append((s, look))
     return sorted(found, key=lambda pair: pair[1]["zorder"])
 
@@ -117,7 +152,7 @@ def _log_axes(plot: Plot, axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator
 
     # one set of limits for both: what is below the lowest probability is not shown
-    floor = LOWEST_POE if plot.y.log else 0.0
+    floor = LOWEST_POE if plot.y.log else -math.inf
     shown = [
         (x, y)
         for s in plot.series
@@ -135,7 +170,8 @@ def _log_axes(plot: Plot, axes: Axes) -> None:
             continue
         low, high = min(values), max(values)
         if i == 1 and high <= 1:
-            low, high = 10 ** math.floor(math.log10(low) + 1e-9), 1.0
+            low, top = 10 ** math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+            high = 10.0**top if plot.y.unit else 1.0  # of a probability
         (axes.set_xlim if i == 0 else axes.set_ylim)(low, high if high > low else low * 10)
         axis.set_major_locator(LogLocator(numticks=20))
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))

@@ -15,6 +15,7 @@ from oq_processing.outputs import catalogue
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.core.notes import Info, Warn
 from oq_processing.outputs.core.table import NONE, POINT, POLYGON
+from oq_processing.outputs.readers import ground_motion_deviation
 
 EVENT = [("id", "<u4"), ("rup_id", "<i8"), ("rlz_id", "<u2"), ("year", "<u4"), ("ses_id", "<u4")]
 EVENTS = [(0, 8, 0, 1, 1), (1, 8, 3, 1, 1), (2, 9, 1, 7, 1)]
@@ -403,6 +404,78 @@ def test_an_average_of_other_sites_is_refused(scenario):
 def test_imported_fields_have_a_plain_mean(scenario):
     source = scenario({"PGA": ([0, 1, 2], [1, 1, 1])}, inputs={"gmfs": ["gmfs.csv"]})
     assert read(source).title == "Mean PGA [g] over 3 fields"
+
+
+@pytest.fixture
+def spread(scenario, sites):
+    """A function that makes a scenario with the fields of its events, as the engine exports them.
+
+    Of four events, two for each realization of weight 0.75 and 0.25; the last shakes one site only.
+    """
+
+    def make(averages, **about):
+        events = [(0, 8, 0, 1, 1), (1, 8, 0, 1, 1), (2, 8, 1, 1, 1), (3, 8, 1, 1, 1)]
+        kept = sites(*zip(*PLACES), custom=("007", "b", "c"))
+        source = scenario(averages, ids="custom_site_id", events=events, kept=kept, **about)
+        weights = np.array([(0, 0.75), (1, 0.25)], [("rlz_id", "<u4"), ("weight", "<f4")])
+        source.client.extracts[5, "realizations"] = {"array": weights}
+        rows = ["0,0.1,007", "1,0.4,007", "2,0.2,007", "3,0.8,007"]
+        rows += ["0,0.2,b", "1,0.2,b", "2,0.05,b"]
+        text = "\r\n".join(["event_id,gmv_PGA,custom_site_id", *rows, ""])
+        data = zipped({"gmf-data_5.csv": text, "sitemesh_5.csv": "custom_site_id,lon,lat\r\n"})
+        source.client.exports[8, "csv"] = ("output-8-gmf_data.zip", data)
+        source.client.outputs = lambda number: [Output(8, "gmf_data", "Fields", ("csv",))]
+        return source
+
+    return make
+
+
+SHARES = np.array([0.375, 0.375, 0.125, 0.125])
+LOGS = {"007": np.log([0.1, 0.4, 0.2, 0.8]), "b": np.log([0.2, 0.2, 0.1, 0.1])}
+MEANS = [float(np.exp(SHARES @ logs)) for logs in LOGS.values()]
+
+
+def test_the_standard_deviation_of_a_scenario(spread, rows_of):
+    source = spread({"PGA": ([0, 1], MEANS)}, minimum_intensity={"default": 0.1})
+    table = read(source)
+    assert [c.name for c in table.columns[-2:]] == ["PGA", "PGA-std"]
+    wanted = [math.sqrt(SHARES @ (v - SHARES @ v) ** 2) for v in LOGS.values()]
+    # below the minimum intensity, and without a row, is the minimum
+    assert [row[-1] for row in rows_of(table)] == pytest.approx(wanted)
+    column = table.column("PGA-std")
+    assert column.title == "Standard deviation (σ) of ln PGA over 4 fields"
+    assert (column.kind, column.unit, column.additive) == ("std", "", False)
+    assert table.style.field == "PGA"
+    drawn = read(source, style_field="PGA-std")
+    assert (drawn.title, drawn.style.classification) == (column.title, "pretty")
+
+
+def test_no_standard_deviation_of_another_mean(spread):
+    table = read(spread({"PGA": ([0, 1], [0.2, 0.2])}, minimum_intensity={"default": 0.1}))
+    assert [c.name for c in table.columns][-1] == "PGA"
+    assert "gmf_data has another mean of PGA than avg_gmf" in " ".join(table.notes)
+
+
+def test_no_standard_deviation_of_many_fields(spread, monkeypatch):
+    monkeypatch.setattr(ground_motion_deviation, "MOST_ROWS", 7)
+    source = spread({"PGA": ([0, 1], MEANS)}, minimum_intensity={"default": 0.1})
+    table = read(source)
+    assert [c.name for c in table.columns][-1] == "PGA"
+    assert "Without standard deviations: 8 values" in " ".join(table.notes)
+    assert ("gmf_data", "csv") not in source.client.asked
+
+
+def test_a_mean_without_the_fields_that_it_is_of(spread, rows_of):
+    source = spread({"PGA": ([0, 1], MEANS)})
+    source.client.exports[8, "csv"] = ("output-8-gmf_data.zip", b"PK\x03\x04 broken")
+    table = read(source)
+    assert [row[-1] for row in rows_of(table)] == pytest.approx(MEANS)
+    assert "Without standard deviations: " in " ".join(table.notes)
+
+
+def test_rows_of_a_scenario_have_means_only(spread, rows_of):
+    source = spread({"PGA": ([0, 1], MEANS)}, minimum_intensity={"default": 0.1})
+    assert len(rows_of(read(source, long_format=True))) == 2
 
 
 def test_secondary_perils_of_an_average_are_named_by_a_field(motion, rows_of):

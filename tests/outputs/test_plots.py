@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs.core import table
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.plots import plot as plots
-from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Place, find_site, labels
+from oq_processing.outputs.plots.plot import (
+    BARS,
+    GRID,
+    LINES,
+    STACKS,
+    TOWERS,
+    Place,
+    find_site,
+    labels,
+)
 from oq_processing.outputs.sites.collection import Sites
 
 NOWHERE = Place()
@@ -194,8 +204,9 @@ def test_units_do_not_share_an_axis(hazard_source, sites):
 def of_a_year(hazard_source, sites):
     """A function that plots hazard of one site in one year, of so many realizations."""
 
-    def plot(output, realizations=1, **choices):
+    def plot(output, realizations=1, mode="classical", minimum_intensity=None, **choices):
         parameters = {
+            "minimum_intensity": minimum_intensity or {},
             "hazard_imtls": {"PGA": [0.1, 0.9]},
             "poes": [0.1, 0.02],
             "investigation_time": 1.0,
@@ -212,6 +223,7 @@ def of_a_year(hazard_source, sites):
         key = (5, "hmaps", ("imt", "PGA"), ("kind", "rlzs"), ("site_id", "0"))
         source.client.extracts[key] = every
         vars(source)["output"] = type(source.output)(7, output, "Hazard", ("csv",))
+        vars(source)["calculation"] = replace(source.calculation, mode=mode)
         return plots.read(source, Choices(**choices), Place())
 
     return plot
@@ -224,7 +236,31 @@ def test_one_year_is_one_year(of_a_year):
     assert one.title == "9.49-year mean uniform hazard spectrum (10% in 1 year), site 0 (1, 2)"
     curve = of_a_year("hcurves")
     assert curve.y.title == "Probability of exceedance in 1 year"
-    assert [c.label for c in curve.table.columns][-1] == "Probability of exceedance in 1 year"
+    assert curve.table.column("poe").label == "Probability of exceedance in 1 year"
+    # 0.5 in 1 year
+    assert [row["return_period"] for row in rows_of_table(curve.table)] == [1 / math.log(2)] * 2
+    assert curve.levels == (
+        (0.1, "9.49-year (10% in 1 year)"),
+        (0.02, "49-year (2% in 1 year)"),
+    )
+    assert curve.periods is not None
+    assert curve.periods(1 / math.log(2)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "limit"),
+    [
+        ("event_based", {"default": 0.3}, 0.3),
+        ("event_based_risk", {"PGA": 0.2, "default": 0.3}, 0.2),
+        ("event_based", {}, None),
+        ("classical", {"default": 0.3}, None),
+    ],
+)
+def test_curves_below_the_minimum_intensity_are_lower_limits(of_a_year, mode, given, limit):
+    plot = of_a_year("hcurves", mode=mode, minimum_intensity=given)
+    assert plot.series[0].limit == limit
+    limited = [row.get("lower_limit") for row in rows_of_table(plot.table)]
+    assert limited == ([None, None] if limit is None else [True, False])
 
 
 @pytest.mark.parametrize(("realizations", "groups"), [(20, 2), (21, 1)])
@@ -330,6 +366,18 @@ def test_so_many_curves_by_tag_can_be_told_apart(risk, count):
     else:
         with pytest.raises(InvalidChoice, match=r"^This would be 41 curves; choose fewer by"):
             risk("aggcurves-stats", files, member="taxonomy")
+
+
+@pytest.mark.parametrize(
+    ("losses", "notes"),
+    [((0, 0, 5), ("The loss is 0 at 2 of 3 points.",)), ((0, 5, 5), ()), ((0, 0, 5, 5), ())],
+)
+def test_curves_that_are_mostly_zero_are_reported(risk, losses, notes):
+    rows = (f"{10 * (i + 1)},structural,{loss},mean" for i, loss in enumerate(losses))
+    text = csv_text("return_period,loss_type,loss_value,stat", *rows)
+    plot = risk("aggcurves-stats", {"aggcurves-stats-_5.csv": text})
+    assert plot.series[0].y == losses
+    assert plot.notes == notes
 
 
 def test_damage_of_all(risk):
@@ -587,9 +635,24 @@ def test_a_map_around_the_site(risk):
     assert plot.mark == (10.0, 45.0)
 
 
-def test_three_dimensions_are_too_many(risk):
-    with pytest.raises(InvalidChoice, match=r"3 dimensions, a figure two; .* example eps=-1.5"):
-        risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps")
+def test_magnitude_distance_and_epsilon_are_stacked(risk):
+    plot = risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps")
+    assert plot.form == TOWERS
+    whole = percents(*(0.01 * (1 + i) for i in range(8)))
+    assert labels(plot.series) == ["−3 to 0", "0 to 3"]
+    # by distance, then by magnitude
+    for number, series in enumerate(plot.series):
+        assert series.x == (0.0, 1.0, 0.0, 1.0)
+        assert series.row == (0.0, 0.0, 1.0, 1.0)
+        assert series.y == pytest.approx(whole[number::2])
+    assert (plot.x_edges, plot.y_edges) == ((0.0, 10.0, 20.0), (5.0, 6.0, 7.0))
+    assert (plot.second.title, plot.legend) == ("Magnitude", "ε")
+    assert [row["contribution"] for row in rows_of_table(plot.table)] == pytest.approx(
+        [share / 100 for share in whole]
+    )
+
+
+def test_bins_of_one_epsilon_are_a_grid(risk):
     plot = risk("disagg-rlzs", DISAGG, member="Mag_Dist_Eps", tag_filter="eps=1.5")
     whole = percents(*(0.01 * (1 + i) for i in range(8)))
     assert plot.values[0] == pytest.approx((whole[1], whole[3]))
@@ -640,12 +703,25 @@ def test_what_cannot_be_plotted(risk):
 
 
 def test_every_plot_is_of_a_known_output():
-    assert {kind.rpartition("-")[0] or kind for kind in plots.plot_types()} == {
-        "hcurves",
-        "uhs",
-        "disagg",
+    assert set(plots.plot_types()) == {
         "aggcurves",
+        "aggcurves-stats",
         "aggrisk",
-        "damages",
-        "loss_curves",
+        "aggrisk-stats",
+        "avg_losses_by",
+        "cs-stats",
+        "damages-rlzs",
+        "damages-stats",
+        "disagg-rlzs",
+        "disagg-stats",
+        "event_based_mfd",
+        "hcurves",
+        "loss_curves-rlzs",
+        "loss_curves-stats",
+        "mean_disagg_by_src",
+        "mean_rates_by_src",
+        "reinsurance-aggcurves",
+        "risk_by_event",
+        "src_loss_table",
+        "uhs",
     }

@@ -189,7 +189,6 @@ def _summed(table: Table) -> Rows:
 _CHOICES = ("KIND", "LOSS_TYPE", "TAXONOMY", "TAG_FILTER", "MEMBER")
 
 PLOTS = {
-    **dict.fromkeys(("aggrisk", "aggrisk-stats"), PlotType(damage_distribution, _CHOICES)),
     **dict.fromkeys(
         ("damages-stats", "damages-rlzs"), PlotType(damage_distribution, (*_CHOICES, "ASSET_ID"))
     ),

@@ -27,7 +27,19 @@ from ..readers.disaggregation_bins import (
 )
 from ..readers.disaggregation_facts import facts_of, fixed_text, kind_text, title
 from ..sites.collection import Sites
-from .plot import BARS, GRID, STACKS, Axis, Place, Plot, PlotType, Series, find_site, subtitle
+from .plot import (
+    BARS,
+    GRID,
+    STACKS,
+    TOWERS,
+    Axis,
+    Place,
+    Plot,
+    PlotType,
+    Series,
+    find_site,
+    subtitle,
+)
 
 CONTRIBUTION = "Contribution to the rate of exceedance"
 
@@ -36,7 +48,8 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     """Return the figure of a disaggregation at one site, for one IMT and probability.
 
     Bars show the contribution of each bin in percent. MEMBER is what it is by (empty:
-    Mag_Dist); more than two dimensions need TAG_FILTER, which chooses bins of a third. No IMT is
+    Mag_Dist); more than two dimensions need TAG_FILTER, which chooses bins of a third, but for
+    magnitude, distance and ε. No IMT is
     PGA, no POE the one nearest to 475 years. Raises :class:`InvalidChoice`.
     """
     every, read = read_members(source, choices.member)
@@ -46,7 +59,8 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
     [bins] = chosen_bins([bins], _one_level(bins, choices, notes))
     varying = [name for name, values in bins.middles.items() if len(set(values.tolist())) > 1]
     dimensions = varying or list(bins.middles)[:1]
-    if len(dimensions) > 2:
+    towers = len(dimensions) == 3 and set(dimensions) == {"mag", "dist", "eps"}
+    if len(dimensions) > 2 and not towers:
         drawn = list(dict.fromkeys(by_of(f.member) for f in every))
         raise InvalidChoice(
             f"{bins.by} has {len(dimensions)} dimensions, a figure two; choose bins of one by "
@@ -59,6 +73,8 @@ def disaggregation_plot(source: Source, choices: Choices, place: Place) -> Plot:
         raise InvalidChoice(f"A figure of {bins.by} shows one of: {', '.join(kinds)} (KIND).")
     if len(dimensions) == 1:
         found = _bars(bins, dimensions[0])
+    elif towers:
+        found = _towers(bins)
     elif "trt" in dimensions:
         found = _stacks(bins, dimensions)
     else:
@@ -185,6 +201,35 @@ def _stacks(bins: Bins, dimensions: Sequence[str]) -> dict[str, Any]:
         "series": tuple(series),
         "x_edges": _edges(along, bins),
         "legend": DIMENSIONS["trt"][0],
+    }
+
+
+def _towers(bins: Bins) -> dict[str, Any]:
+    """Return bars on a plane of distance and magnitude, in which ε are one upon the other."""
+    [kind] = bins.contributions
+    x, row, eps = (_positions(bins, name) for name in ("dist", "mag", "eps"))
+    edges = _edges("eps", bins)
+    series = []
+    for number in sorted(set(eps)):
+        rows = [i for i, of in enumerate(eps) if of == number]
+        series.append(
+            Series(
+                tuple(float(x[i]) for i in rows),
+                tuple(_percents(bins, kind, rows)),
+                kind,
+                f"{edges[number]:g} to {edges[number + 1]:g}".replace("-", "−"),
+                row=tuple(float(row[i]) for i in rows),
+            )
+        )
+    return {
+        "form": TOWERS,
+        "x": _axis("dist", bins),
+        "second": _axis("mag", bins),
+        "y": Axis(CONTRIBUTION, "%"),
+        "series": tuple(series),
+        "x_edges": _edges("dist", bins),
+        "y_edges": _edges("mag", bins),
+        "legend": DIMENSIONS["eps"][0],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -9,13 +10,13 @@ from typing import Any
 
 from ...engine.errors import InvalidChoice, InvalidOutput, NotFound, ServerFault
 from ..core.choices import Choices, nearest_475
-from ..core.columns import IML, IMT, KIND
+from ..core.columns import IML, IMT, KIND, USUAL
 from ..core.kinds import kind_words, realizations_of
 from ..core.lazy import np
 from ..core.notes import Info, Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
-from ..core.table import Column, beyond_curves, small_table
+from ..core.table import Column, ColumnType, beyond_curves, small_table
 from ..core.wording import capital, chance, listed, years
 from ..readers.hazard_curves import read_site_curves
 from ..readers.spectra import PERIOD, read_site_spectra, spectral_periods
@@ -23,6 +24,8 @@ from ..sites.collection import Sites, read_own_sites, read_sites, site_columns, 
 from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard
 from ..sites.motion import end_text, motion_column, of_several
 from .plot import Axis, Place, Plot, PlotType, Series, Site, find_site, subtitle
+
+LOWER_LIMIT = Column("lower_limit", ColumnType.BOOLEAN, "Lower limit (below the minimum intensity)")
 
 FEW = 20
 """Statistics and realizations of which the spectra of several PoEs go into one figure."""
@@ -52,19 +55,57 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     site = _find(source, place, "hcurves", imts[0])
     curves = read_site_curves(source, kinds, imts, site.row)
     series, rows = [], []
+    limits = {imt: minimum_intensity(source, imt) for imt in imts}
+    limited = any(limits.values())
     for imt in imts:
         for kind in kinds:
             levels, poes = (tuple(map(float, values)) for values in curves[kind, imt])
-            series.append(Series(levels, poes, kind, imt if len(imts) > 1 else ""))
-            rows += [(kind, imt, x, y) for x, y in zip(levels, poes)]
+            group = imt if len(imts) > 1 else ""
+            series.append(Series(levels, poes, kind, group, limit=limits[imt]))
+            rows += [
+                (
+                    kind,
+                    imt,
+                    x,
+                    y,
+                    _period(y, hazard.time),
+                    *([x < (limits[imt] or 0.0)] if limited else []),
+                )
+                for x, y in zip(levels, poes)
+            ]
     one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}hazard curve{'' if len(series) == 1 else 's'}"
     title = f"{capital(what)} of {', '.join(imts)}, {site.text}"
     poe = replace(hazard.poe_column, quantity="hazard curve")
-    columns = [KIND, IMT, replace(IML, unit=unit), poe]
+    columns = [KIND, IMT, replace(IML, unit=unit), poe, USUAL["return_period"]]
+    columns += [LOWER_LIMIT] if limited else []
     label = imts[0] if len(imts) == 1 else IML.label
     axes = Axis(label, unit, log=True), Axis(poe.label, log=True)
-    return _plot(source, site, title, columns, rows, series, axes, notes)
+    found = _plot(source, site, title, columns, rows, series, axes, notes)
+    if (time := hazard.time) is None:
+        return found
+    return replace(
+        found,
+        levels=tuple((poe, _level(poe, time)) for poe in hazard.poes),
+        periods=lambda period: -math.expm1(-time / period),
+    )
+
+
+def minimum_intensity(source: Source, imt: str) -> float | None:
+    """Return the ground motion of an IMT below which an event-based calculation has none.
+
+    In the unit of the IMT; hazard curves are lower limits below. None where there is none.
+    """
+    given = source.oqparam.get("minimum_intensity")
+    if not source.event_based or not isinstance(given, dict):
+        return None
+    found = given.get(imt, given.get("default"))
+    return float(found) if found else None
+
+
+def _period(poe: float, time: float | None) -> float | None:
+    """Return the return period of a probability, None where it is none: of 0 and of 1."""
+    return return_period(poe, time) if time and 0 < poe < 1 else None
 
 
 def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:

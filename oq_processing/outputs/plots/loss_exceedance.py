@@ -50,6 +50,7 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
         raise InvalidChoice(
             f"This would be {len(series)} curves; choose fewer by TAG_FILTER, KIND or LOSS_TYPE."
         )
+    notes += zero_notes(series)
     drawn = {s.kind for s in series}
     # which exceedance it is stands in the legend where there are several
     types = {split_name(column.name).ep for column in values}
@@ -65,6 +66,13 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
         series=tuple(series),
         notes=tuple(notes),
     )
+
+
+def zero_notes(series: Sequence[Series]) -> list[str]:
+    """Return a sentence on curves that are mostly 0."""
+    every = [y for s in series for y in s.y]
+    zeros = every.count(0.0)
+    return [f"The loss is 0 at {zeros} of {len(every)} points."] if 2 * zeros > len(every) else []
 
 
 def _loss_columns(table: Table) -> list[Column]:

@@ -25,6 +25,10 @@ from ..sites.collection import Sites
 LINES, BARS, STACKS, GRID = "lines", "bars", "stacks", "grid"
 """Curves; bars side by side; bars one upon the other; a grid of coloured cells."""
 
+STEPS, HISTOGRAM, RANKED, TOWERS = "steps", "histogram", "ranked", "towers"
+"""Bars and their cumulative sums; bars of an axis of numbers; bars from left to right, one below
+the other; bars one upon the other on a plane of two axes."""
+
 EARTH_RADIUS = 6371.0  # km, as the engine has it
 
 
@@ -50,8 +54,11 @@ class Series:
     ``kind`` is a statistic or realization (``mean``, ``rlz-3``), which decides the line, ``about``
     its branch and weight; ``group``
     is what else distinguishes series (IMT, PoE, loss type, …), which decides the colour, unless
-    ``colors`` has one for each value. ``ends`` has for each value -1 where all that is known is
-    that it is below, 1 where it is at least that, else 0; empty where all are known.
+    ``colors`` has one for each value (of a line, one). Of TOWERS ``row`` is the place along the
+    second axis. ``ends`` has for each value -1 where all that is known is that it is below, 1 where
+    it is at least that, else 0; empty where all are known. ``limit`` is the x below which y is a
+    lower limit only. ``low`` and ``high`` are the ends of a band around y, which ``Plot.band``
+    names.
     """
 
     x: tuple[float, ...]
@@ -61,6 +68,10 @@ class Series:
     colors: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
     about: str = ""
+    limit: float | None = None
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    row: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,9 @@ class Plot:
     ``x_edges`` are the limits of bars or cells along x, ``y_edges`` those of cells along y. A
     GRID has its ``values`` row by row, from the lowest y, called ``value_label``. ``mark`` is a
     point to be marked (the site on a map); ``legend`` the title of the legend; ``condition`` the
-    soil it is for.
+    soil it is for. ``levels`` are values of y, ``marks`` values of x, that have a line and a name.
+    ``band`` names the bands of the series. ``second`` is the other axis of the plane of TOWERS.
+    ``periods`` gives the y of a return period in years, for an axis of return periods.
     """
 
     title: str
@@ -88,6 +101,11 @@ class Plot:
     legend: str = ""
     notes: tuple[Note, ...] = ()
     condition: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()
+    periods: Callable[[float], float] | None = None
+    band: str = ""
+    second: Axis | None = None
 
 
 def labels(series: Sequence[Series]) -> list[str]:

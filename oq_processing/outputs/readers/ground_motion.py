@@ -152,6 +152,6 @@ OUTPUTS = {
         geometries=GEOMETRIES,
         long_format=True,
         choices=("IMT", "MEMBER"),
-        about="Geometric mean of the ground motion of a scenario's events, at each site.",
+        about="Geometric mean and standard deviation of ln of a scenario's ground motion, by site.",
     ),
 }

@@ -18,6 +18,7 @@ from ..core.table import Column, ColumnType, Table
 from ..core.wording import with_unit
 from ..sites.collection import Sites, sites_of
 from ..sites.site_table import LongFormat, of_first_imt, site_table
+from .ground_motion_deviation import column_of, deviations
 from .ground_motion_events import event_of, events_of
 from .ground_motion_fields import (
     REFUSED,
@@ -54,10 +55,19 @@ def average(source: Source, choices: Choices, count: int) -> Table:
     if geometric and (minimum := minimum_text(source)):
         notes.append(Info(f"Lower ground motion counts as the minimum intensity{minimum}."))
 
+    wanted = [arrays[imt] for imt in imts]
+    # not where a mean is not geometric; rows of LONG_FORMAT have one value
+    if geometric and not choices.long_format:
+        found = deviations(source, {i: arrays[i] for i in imts if short_imt(i) == i}, site)
+        notes += [found.note] if found.note else []
+        columns += [column_of(imt, count) for imt in found.by_imt]
+        wanted += found.by_imt.values()
+
     def title_of(column: Column) -> str:
+        if column.kind == "std":
+            return column.label
         return f"{with_unit(f'{kind} {words_of(column.name)}', column.unit)} {over}"
 
-    wanted = [arrays[imt] for imt in imts]
     return site_table(source, choices, columns, wanted, styled, title_of, long, site, notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,22 @@ def events_of(source: Source) -> Array:
     if not len(array):
         raise InvalidOutput(f"Calculation {source.calculation.id} has no events.")
     return array
+
+
+def event_weights(source: Source, events: Array) -> Array:
+    """Return the weight of each event, that of its realization; their sum is 1.
+
+    ``GET /v1/calc/N/extract/realizations``; equal weights where the engine does not report any.
+    """
+    weights = np.ones(len(events))
+    with suppress(NotFound, ServerFault, NotAllowed, InvalidOutput):
+        realizations = source.npz("realizations").array("array")
+        by_number = np.zeros(int(realizations["rlz_id"].max()) + 1)
+        by_number[realizations["rlz_id"]] = realizations["weight"]
+        if len(by_number) > int(events["rlz_id"].max()):
+            weights = by_number[events["rlz_id"]]
+    found: Array = weights / weights.sum()
+    return found
 
 
 def event_of(row: Any, magnitude: float | None = None) -> Event:

@@ -96,6 +96,8 @@ def site_table(
 
 
 def _style_of(column: Column) -> Style | None:
+    if column.quantity == "standard deviation":  # of a logarithm: no unit, no classes of its IMT
+        return Style(column.name, "pretty", (), "Purples")
     return ground_motion_style(column) if column.quantity else None
 
 
