@@ -133,7 +133,7 @@ class RunCalculation(BaseAlgorithm[RunRequest]):
                 tr("Parameters to change"),
                 tr(
                     "Values that replace those of the job.ini, in the copy that is sent: "
-                    "name=value, with ; or line breaks between them. "
+                    "name=value, with ; or line breaks between them; name= removes a parameter. "
                     "Example: description=Test 2; truncation_level=2"
                 ),
                 multi_line=True,

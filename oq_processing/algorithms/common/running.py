@@ -82,13 +82,15 @@ def submit_package(
     client, report = run.client, run.report
     for warning in package.warnings:
         report.warn(warning)
+    for note in package.notes:
+        report.info(note)
     files = ", ".join(member.name for member in package.members)
     report.info(f"Job {package.ini}: {len(package.members)} files ({files})")
     if hazard_id is None and package.hazard_calculation_id is not None:
         hazard_id = package.hazard_calculation_id
         report.info(f"Based on calculation {hazard_id}, as the .ini says")
     for name, value in package.overrides.items():
-        report.info(f"Changed: {name} = {value}")
+        report.info(f"Changed: {name} = {value}" if value else f"Removed: {name}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
     begin, end = span
