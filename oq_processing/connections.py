@@ -61,15 +61,15 @@ class Connection:
 
 def saved_connections() -> list[SavedConnection]:
     """Return the saved connections of this profile, by name."""
-    settings = QgsSettings()
-    settings.beginGroup(_SAVED)
-    keys = settings.childKeys()
-    settings.endGroup()
+    profile = QgsSettings()
+    profile.beginGroup(_SAVED)
+    keys = profile.childKeys()
+    profile.endGroup()
     found = []
     known = {f.name for f in fields(SavedConnection)} - {"name"}
     for key in keys:
         try:
-            about = json.loads(settings.value(f"{_SAVED}/{key}", "") or "{}")
+            about = json.loads(profile.value(f"{_SAVED}/{key}", "") or "{}")
             about = {name: value for name, value in about.items() if name in known}
             found.append(SavedConnection(unquote(key), **about))
         except (ValueError, TypeError, AttributeError):
@@ -80,12 +80,13 @@ def saved_connections() -> list[SavedConnection]:
 def save_connection(connection: SavedConnection) -> None:
     """Save a connection under its name; replaces the one of that name.
 
-    Raises :class:`InvalidConnection` for an address that is not one, or that has a password in it.
+    Raises :class:`InvalidConnection` for an address that is not one, or that has a password in it;
+    :class:`EngineError` if the profile cannot be written.
     """
     about = asdict(connection)
     about["url"] = normalize_url(connection.url)
     name = check_name(about.pop("name"))
-    QgsSettings().setValue(f"{_SAVED}/{quote(name, safe='')}", json.dumps(about))
+    settings.store({f"{_SAVED}/{quote(name, safe='')}": json.dumps(about)})
 
 
 def check_name(name: str) -> str:
@@ -98,7 +99,7 @@ def check_name(name: str) -> str:
 
 def remove_connection(name: str) -> None:
     """Forget a saved connection; its authentication configuration stays."""
-    QgsSettings().remove(f"{_SAVED}/{quote(name, safe='')}")
+    settings.store({f"{_SAVED}/{quote(name, safe='')}": None})
     if default_connection() == name:
         set_default_connection("")
 
@@ -110,7 +111,7 @@ def default_connection() -> str:
 
 def set_default_connection(name: str) -> None:
     """Make a saved connection the default, "" for none."""
-    QgsSettings().setValue(_DEFAULT, name)
+    settings.store({_DEFAULT: name})
 
 
 def resolve(server: str, authcfg: str) -> Connection:

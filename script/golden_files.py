@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 
 import described
@@ -23,6 +24,7 @@ from steering import call
 
 from oq_processing import connections, settings
 from oq_processing.connections import SavedConnection
+from oq_processing.engine.calculation import Calculation
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 CLUSTER, LAB = "https://oq.example.org/engine", "http://lab.example.org:8800"
@@ -118,6 +120,11 @@ def _project(folder: Path, layers: dict[str, tuple[str, str]]) -> int:
     return len(names)
 
 
+def _calculation(number: int) -> Calculation:
+    start = datetime(2026, 11, 23, 17, 37, 53, tzinfo=timezone.utc)
+    return Calculation(number, "Golden", "classical", "complete", "alice", start_time=start)
+
+
 def _settings(target: Path) -> None:
     """Save connections and what else the profile keeps; write our part of its settings."""
     connections.save_connection(SavedConnection("Küche/1", LAB))
@@ -128,10 +135,10 @@ def _settings(target: Path) -> None:
     settings.set_engine_executable("/opt/openquake/bin/oq")
     settings.set_starts_local_engine(True)
     for server, number in ((CLUSTER, 7), (CLUSTER, 3), (LOCAL, 1)):
-        settings.set_hidden(server, number, True)
+        settings.set_hidden(server, _calculation(number), True)
     changed = {"description": "Größe = 7; 100%", "truncation_level": "2"}
-    settings.remember_overrides(CLUSTER, 3, changed)
-    settings.remember_overrides(LOCAL, 2, {"poes": "0.1 0.02"})
+    settings.remember_overrides(CLUSTER, _calculation(3), changed)
+    settings.remember_overrides(LOCAL, _calculation(2), {"poes": "0.1 0.02"})
     QgsSettings().sync()
     text = Path(QgsSettings().fileName()).read_text("utf-8")
     _, _, ours = text.partition("[openquake]\n")

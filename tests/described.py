@@ -17,6 +17,7 @@ from qgis.PyQt.QtCore import NULL, QDateTime, Qt
 
 from oq_processing import connections
 from oq_processing import settings as profile
+from oq_processing.engine.calculation import Calculation
 from oq_processing.layers import metadata
 from oq_processing.layers.style import styled_field
 
@@ -75,13 +76,16 @@ def settings(servers: list[str]) -> dict:
         "default": connections.default_connection(),
         "executable": profile.engine_executable(),
         "starts_local_engine": profile.starts_local_engine(),
-        "hidden": {server: sorted(profile.hidden_ids(server)) for server in servers},
+        "hidden": {server: sorted(profile.hidden(server).known) for server in servers},
         "overrides": {
-            server: {str(i): changed for i in range(1, 10) if (changed := of(server, i))}
-            for of in [profile.overrides_of]
+            server: {str(i): changed for i in range(1, 10) if (changed := _overrides(server, i))}
             for server in servers
         },
     }
+
+
+def _overrides(server: str, calculation_id: int) -> dict:
+    return profile.overrides_of(server, Calculation(calculation_id, "", "", "complete"))
 
 
 def model(path: Path) -> dict:

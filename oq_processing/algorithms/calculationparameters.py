@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 from ..engine.errors import InvalidOutput, NotFound, ServerFault
+from ..engine.files import temporary_folder
 from ..i18n import tr, tr_noop
 from ..outputs.core.npz import Npz
 from ..outputs.core.table import TEXT, Column, small_table
@@ -39,8 +38,8 @@ class CalculationParameters(BaseAlgorithm[int]):
     def execute(self, run: Run[int]) -> Results:
         number = run.request
         calculation = run.client.calculation(number)
-        with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
-            target = Path(folder) / "oqparam.npz"
+        with temporary_folder() as folder:
+            target = folder / "oqparam.npz"
             try:
                 run.client.extract(number, "oqparam", target)
             except (NotFound, ServerFault) as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.errors import EngineError, InvalidOutput
-from ..engine.files import replacing
+from ..engine.files import replacing, temporary_folder
 from ..engine.server import MAX_ANSWER
 from ..i18n import tr, tr_noop
 from ..outputs.catalogue import find_output
@@ -50,8 +49,8 @@ class CalculationReport(BaseAlgorithm[ReportRequest]):
         number, target, client = run.request.calculation_id, run.request.output, run.client
         client.calculation(number)
         output = find_output(client.outputs(number), "fullreport", number)
-        with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
-            source = Path(folder) / "report.rst"
+        with temporary_folder() as folder:
+            source = folder / "report.rst"
             if client.export(output, "rst", source).size > MAX_ANSWER:
                 raise InvalidOutput("The report is too long to be one; Download Output gets it.")
             page = to_html(source.read_text(encoding="utf-8", errors="replace"))

@@ -57,7 +57,10 @@ class DeleteCalculation(BaseAlgorithm[int]):
             )
         outputs = client.outputs(number)
         client.remove(number)
-        settings.set_hidden(client.url, number, hide=False)
+        try:
+            settings.forget(client.url, number)
+        except EngineError as error:  # the deletion is what matters
+            run.report.warn(str(error))
         size = "" if calculation.size_mb is None else f", {calculation.size_mb:.1f} MB"
         run.report.info(
             f"Deleted calculation {number} ({calculation.description}): its entry, log, "

@@ -47,7 +47,7 @@ class HideCalculation(BaseAlgorithm[HideRequest]):
 
     def execute(self, run: Run[HideRequest]) -> Results:
         calculation = run.client.calculation(run.request.calculation_id)
-        settings.set_hidden(run.client.url, calculation.id, run.request.hide)
+        settings.set_hidden(run.client.url, calculation, run.request.hide)
         word = "hidden; it stays on the server" if run.request.hide else "shown again"
         run.report.info(f"Calculation {calculation.id} ({calculation.description}) is {word}")
         return {p.CALCULATION_ID: calculation.id}

@@ -53,14 +53,14 @@ class ListRequest:
     limit: int
     include_hidden: bool
 
-    def wants(self, calculation: Calculation, hidden: set[int]) -> bool:
-        """Return whether a calculation is wanted; ``hidden`` has the ids that the user hides."""
+    def wants(self, calculation: Calculation, hidden: settings.Hidden) -> bool:
+        """Return whether a calculation is wanted; ``hidden`` has those that the user hides."""
         return (
             (not self.status or calculation.status in self.status)
             and (not self.mode or calculation.mode == self.mode)
             and (not self.owner or calculation.owner == self.owner)
             and self.description in calculation.description.lower()
-            and (self.include_hidden or calculation.id not in hidden)
+            and (self.include_hidden or calculation not in hidden)
         )
 
 
@@ -137,7 +137,7 @@ class ListCalculations(BaseAlgorithm[ListRequest]):
     def execute(self, run: Run[ListRequest]) -> Results:
         client, request = run.client, run.request
         run.report.phase("Fetching the list")
-        hidden = settings.hidden_ids(client.url)
+        hidden = settings.hidden(client.url)
         wanted = (c for c in _listed(client, request) if request.wants(c, hidden))
         found = list(islice(wanted, request.limit or None))
         rows = [
@@ -151,7 +151,7 @@ class ListCalculations(BaseAlgorithm[ListRequest]):
                 c.size_mb,
                 c.parent_id,
                 c.tags,
-                c.id in hidden,
+                c in hidden,
             )
             for c in found
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from qgis.core import QgsProcessingParameterMultipleLayers, QgsProcessingParameterNumber
 
 from ..engine.calculation import SUCCEEDED
+from ..engine.files import temporary_folder
 from ..i18n import tr, tr_noop
 from .common import parameters as p
 from .common.base import BaseAlgorithm, Outputs, Parameters
@@ -133,7 +133,7 @@ class RunCalculation(BaseAlgorithm[RunRequest]):
                 tr("Parameters to change"),
                 tr(
                     "Values that replace those of the job.ini, in the copy that is sent: "
-                    "name=value, with ; or line breaks between them. "
+                    "name=value, with ; or line breaks between them; name= removes a parameter. "
                     "Example: description=Test 2; truncation_level=2"
                 ),
                 multi_line=True,
@@ -212,12 +212,12 @@ class RunCalculation(BaseAlgorithm[RunRequest]):
         )
         hazard_id = request.hazard_calculation_id
         share = 100.0 / len(packages)
-        with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
+        with temporary_folder() as folder:
             for i, package in enumerate(packages):
                 begin, end = share * i, share * (i + 1)
                 self.check_package(package, run, hazard_id)
                 sent = begin + share * UPLOAD
-                submit_package(run, known, package, hazard_id, Path(folder), (begin, sent))
+                submit_package(run, known, package, hazard_id, folder, (begin, sent))
                 hazard_id = known.calculation_id
                 status = watch_own(run, hazard_id, log, sent, end)
                 if package is packages[-1] or status not in SUCCEEDED:

@@ -33,9 +33,12 @@ class StartLocalEngine(BaseAlgorithm[StartRequest]):
     TALKS = False
     TAGS = ("server", "webui", "local", "install")
     HELP = tr_noop(
-        "Starts an OpenQuake engine on this computer, for this user and this computer only, with a "
-        "database and data of its own; other engines are not touched. It goes on when QGIS ends, "
+        "Starts an OpenQuake engine on this computer, with a database and data of its own, which "
+        "other users cannot read; other engines are not touched. It goes on when QGIS ends, "
         "until Stop Local Engine. If it runs or is starting already, no second one is started.\n\n"
+        "It answers this computer only, but every user of it, without a password: they can run, "
+        "abort and delete calculations, and read through it the files that you can read. On a "
+        "computer that you share, stop it when you do not need it.\n\n"
         "While it runs, algorithms with an empty Server use it, unless the environment variable "
         "OPENQUAKE_SERVER or a default connection says otherwise."
     )

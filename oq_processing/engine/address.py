@@ -47,6 +47,11 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_readable(url: str) -> bool:
+    """Return whether others on the network can read what goes to the address and comes back."""
+    return url.startswith("http://") and not is_loopback(url)
+
+
 def is_loopback(url: str) -> bool:
     """Return whether the address is this computer's own, which no proxy can reach for us."""
     host = urlsplit(url).hostname or ""

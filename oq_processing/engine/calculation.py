@@ -48,16 +48,29 @@ class Calculation:
         """Whether what has this id ``later`` is another calculation.
 
         A server gives its ids anew when its database is replaced. ``start_time`` is fixed from the
-        moment the calculation executes; before, it is the time of the submission.
+        moment the calculation executes; before, it is the time of the submission. What is empty is
+        not known.
         """
-        if self.description != WAITING_TO_START and (
-            (self.owner, self.description, self.mode)
-            != (later.owner, later.description, later.mode)
+        mine = (self.owner, self.description, self.mode)
+        theirs = (later.owner, later.description, later.mode)
+        if self.description != WAITING_TO_START and any(
+            known and known != found for known, found in zip(mine, theirs)
         ):
             return True
-        return self.status == "executing" and (
-            later.status in QUEUED or later.start_time != self.start_time
-        )
+        # an aborted one may never have begun
+        if self.status not in {"executing", "failed", *SUCCEEDED}:
+            return False
+        return later.status in QUEUED or self.start_time not in (None, later.start_time)
+
+    def identity(self) -> dict[str, str]:
+        """Return by what it is known again, as :meth:`from_json` reads it."""
+        return {
+            "description": self.description,
+            "calculation_mode": self.mode,
+            "owner": self.owner,
+            "status": self.status,
+            "start_time": f"{self.start_time:%Y-%m-%dT%H:%M:%S}" if self.start_time else "",
+        }
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Calculation:

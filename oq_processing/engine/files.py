@@ -9,11 +9,20 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from . import process
+
+TEMPORARY = "openquake-qgis-"
+"""Begin of the names of folders with files that nobody needs after a run."""
+ABANDONED = 86_400.0
+"""Seconds after which what a killed program has left is removed."""
 SUFFIX = ".part"
 """End of the names of what is not complete yet."""
 PREFIX = ".openquake-"
@@ -58,6 +67,45 @@ def replacing(target: Path) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that no other user of this computer can read; raises OSError.
+
+    On Windows the folders of a user's profile are private already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that lasts as long as the ``with``.
+
+    Those of programs that were killed are removed: their lock is free, and more than a day old.
+    """
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
+        folder = Path(name)
+        with (folder / "lock").open("ab") as file:
+            process.lock(file)
+            _remove_abandoned(folder.parent)
+            (folder / "files").mkdir()
+            yield folder / "files"
+
+
+def _remove_abandoned(parent: Path) -> None:
+    getuid = getattr(os, "getuid", lambda: 0)
+    for folder in parent.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            about = folder.lstat()
+            # of others there may be a pipe under the name of the lock, at which we would wait
+            if not stat.S_ISDIR(about.st_mode) or about.st_uid != getuid():
+                continue
+            lock = folder / "lock"
+            if time.time() - lock.stat().st_mtime > ABANDONED:
+                with lock.open("ab") as file:
+                    process.lock(file)
+                shutil.rmtree(folder)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Callable
 from . import process
 from .client import EngineClient
 from .errors import Cancelled, Explained, LocalEngineError
+from .files import make_private
 from .http.transport import Transport
 from .wait import Wait
 
@@ -95,7 +96,8 @@ def start(
 ) -> LocalEngine:
     """Start an engine whose configuration, database and data are in ``folder``; it answers then.
 
-    It listens on the loopback interface only. ``note`` is called with it before it does anything,
+    No other user of this computer can read the folder. It listens on the loopback interface only,
+    but answers every user there. ``note`` is called with it before it does anything,
     and again when it answers. Raises :class:`LocalEngineError` with the end of its log when it ends
     at once or does not answer within ``START_WITHIN`` seconds, and leaves nothing running then, or
     when ``wait`` is cancelled.
@@ -136,9 +138,10 @@ def _configured(folder: Path) -> dict[str, str]:
     """Write the configuration of an engine in ``folder``; return the environment for it."""
     configuration = folder / "openquake.cfg"
     try:
+        make_private(folder)
         # the engine makes neither: a job on its own disk fails without the folder for its data
         for name in ("tmp", "data"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).mkdir(exist_ok=True)
         configuration.write_text(_CONFIGURATION.format(folder=folder.as_posix()), encoding="utf-8")
     except OSError as error:
         raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import process
 from .errors import LocalEngineError
+from .files import make_private
 from .installation import user_folder
 from .launch import EndedAtOnce, LocalEngine, await_answer, is_free, start
 from .wait import Wait
@@ -191,7 +192,7 @@ def _end_recorded(record: Record) -> None:
 def _locked(folder: Path) -> Iterator[None]:
     """Let one program at a time start or stop the user's own engine; the lock dies with it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         file = (folder / "lock").open("ab")
     except OSError as error:
         raise LocalEngineError(f"{error.filename} cannot be written: {error.strerror}.") from error

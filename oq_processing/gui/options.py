@@ -25,6 +25,7 @@ from qgis.PyQt.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -207,6 +208,12 @@ class OptionsPage(QgsOptionsPageWidget):
             self.setEnabled(True)
 
     def apply(self) -> None:
+        try:
+            self._store()
+        except EngineError as error:  # an exception here would end QGIS
+            QMessageBox.critical(self, tr("OpenQuake"), str(error))
+
+    def _store(self) -> None:
         wanted = {c.name for c in self._connections}
         for old in connections.saved_connections():
             if old.name not in wanted:

@@ -2,10 +2,22 @@
 
 import os
 import shutil
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
-from oq_processing.engine.files import disk_is_full, part_of, replacing, resolved
+from oq_processing.engine.files import (
+    ABANDONED,
+    TEMPORARY,
+    disk_is_full,
+    make_private,
+    part_of,
+    replacing,
+    resolved,
+    temporary_folder,
+)
 
 
 def test_a_file_is_replaced_when_all_is_written(tmp_path):
@@ -79,3 +91,55 @@ def test_a_disk_is_full_only_where_it_is(tmp_path, monkeypatch, reason, free, fu
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert disk_is_full(tmp_path, reason) is full
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The place for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def age(folder: Path) -> None:
+    then = time.time() - 2 * ABANDONED
+    os.utime(folder / "lock", (then, then))
+
+
+def test_a_temporary_folder_is_empty_and_goes_with_its_run(temporary):
+    with temporary_folder() as folder:
+        assert folder.is_relative_to(temporary)
+        assert list(folder.iterdir()) == []
+        (folder / "lock").write_text("a file of this name")
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_folders_of_killed_programs_are_removed_and_no_others(temporary):
+    killed = temporary / f"{TEMPORARY}killed"
+    young = temporary / f"{TEMPORARY}young"
+    strange = temporary / f"{TEMPORARY}strange"
+    for folder in (killed, young, strange):
+        (folder / "files").mkdir(parents=True)
+        (folder / "files" / "job.zip").write_bytes(b"1")
+    (killed / "lock").touch()
+    age(killed)
+    (young / "lock").touch()
+    (temporary / f"{TEMPORARY}link").symlink_to(killed)
+    with temporary_folder() as living:
+        age(living.parent)
+        (living / "export.csv").touch()
+        assert not killed.exists()
+        with temporary_folder():
+            assert (living / "export.csv").exists()
+    assert young.exists()
+    assert strange.exists()
+
+
+def test_a_private_folder_stays_what_it_is_but_closed(tmp_path):
+    folder = tmp_path / "data" / "engine"
+    folder.mkdir(parents=True, mode=0o755)
+    (folder / "db.sqlite3").touch()
+    make_private(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "db.sqlite3").exists()
+    make_private(tmp_path / "new" / "engine")
+    assert (tmp_path / "new" / "engine").stat().st_mode & 0o777 == 0o700

@@ -215,6 +215,99 @@ def test_indented_parameters_are_told_from_continued_ones(folder, tmp_path):
     assert archived(package, tmp_path)["job.ini"] == b"[s]\n  a = x\n  b = y\n c = z\n"
 
 
+@pytest.mark.parametrize(
+    ("original", "sent"),
+    [
+        (
+            "[s]\na = 1\nregion = 1 2,\n  3 4,\n# of it\n  5 6\nb = 2\n",
+            "[s]\na = 1\n\n\n\n\nb = 2\n",
+        ),
+        ("\ufeff[s]\r\nREGION : 1 2\r\n[t]\r\nb=2", "\ufeff[s]\r\n\r\n[t]\r\nb=2"),
+        ("[s]\n  a = 1\n  region = 1\n    2\n b = 2\n", "[s]\n  a = 1\n\n\n b = 2\n"),
+        ("[DEFAULT]\nregion = 1\n[s]\nregion =\nb = 2\n", "[DEFAULT]\n\n[s]\n\nb = 2\n"),
+        ("[s]\nb = 2\nregion = 1", "[s]\nb = 2\n"),
+        ("[s]\nregion =\n\n# region = 1\nb = 2\n", "[s]\n\n\n# region = 1\nb = 2\n"),
+    ],
+)
+def test_a_parameter_without_a_value_is_removed_and_nothing_else(folder, tmp_path, original, sent):
+    job = put(folder, "job.ini", original)
+    package = only(job, parameters=parse_parameters("Region="))
+    assert archived(package, tmp_path)["job.ini"].decode() == sent
+    assert package.overrides == {"region": ""}
+    assert package.warnings == ()
+    assert job.read_bytes().decode() == original
+
+
+def test_files_and_hazard_of_what_is_removed_are_not_used(folder):
+    job = make_ini(folder, "site_model_file = gone.csv", "hazard_calculation_id = 7")
+    package = only(job, parameters={"site_model_file": "", "hazard_calculation_id": ""})
+    assert names(package) == ["job.ini"]
+    assert package.hazard_calculation_id is None
+
+
+def test_what_no_ini_sets_is_not_removed_and_that_is_said(folder):
+    make_ini(folder, "region = 1 2", name="job_hazard.ini")
+    make_ini(folder, name="job_risk.ini")
+    parameters = {"regoin": "", "region": ""}
+    first, second = prepare(folder, "job_hazard.ini,job_risk.ini", parameters=parameters)
+    assert (first.overrides, second.overrides) == ({"region": ""}, {})
+    assert first.notes == ("Not removed: regoin, which no .ini of this run sets.",)
+    assert second.notes == ()
+
+
+GRID = ["region = 0 0, 0 1, 1 1", "region_grid_spacing = 10"]
+SOIL = "site_model_file = soil.csv"
+USED = "job.ini sets {0} and {1}: the engine, 3.20 to 3.26, uses {0} and ignores {1}. To use {1}, "
+
+
+@pytest.mark.parametrize(
+    ("lines", "warnings", "notes"),
+    [
+        (GRID, [], []),
+        (["sites_csv = sites.csv"], [], []),
+        ([SOIL, "exposure_file = expo.xml"], [], []),
+        (
+            [*GRID, "sites_csv = sites.csv"],
+            [
+                USED.format("region_grid_spacing", "sites_csv")
+                + "remove region_grid_spacing (PARAMETERS: region=; region_grid_spacing=)."
+            ],
+            [],
+        ),
+        (
+            ["sites = 1 2", *GRID],
+            [USED.format("sites", "region_grid_spacing") + "remove sites (PARAMETERS: sites=)."],
+            [],
+        ),
+        (
+            ["sites = 1 2", "sites_csv = sites.csv"],
+            [USED.format("sites", "sites_csv") + "remove sites (PARAMETERS: sites=)."],
+            [],
+        ),
+        (
+            [*GRID, SOIL, "exposure_file = expo.xml"],
+            [],
+            [
+                "job.ini: the sites are those of region_grid_spacing; each gets the soil of the "
+                "nearest point of site_model_file.",
+                "job.ini: the sites are those of region_grid_spacing; the nearest of them is used "
+                "for each asset of exposure_file.",
+            ],
+        ),
+    ],
+    ids=["grid", "list", "soil", "grid and list", "sites and grid", "sites and list", "all"],
+)
+def test_several_sources_of_sites(folder, lines, warnings, notes):
+    for name in ("sites.csv", "soil.csv"):
+        put(folder, name, "lon,lat\n1,2\n")
+    put(folder, "expo.xml", "<nrml><exposureModel><assets>a.csv</assets></exposureModel></nrml>")
+    put(folder, "a.csv", "id,lon,lat\n")
+    package = only(make_ini(folder, *lines))
+    assert (list(package.warnings), list(package.notes)) == (warnings, notes)
+    removed = dict.fromkeys(["sites", "region", "region_grid_spacing"], "")
+    assert only(make_ini(folder, *lines), parameters=removed).warnings == ()
+
+
 # ---- the .ini itself
 
 

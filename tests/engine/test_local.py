@@ -392,8 +392,15 @@ def test_one_that_cannot_be_recorded_is_not_started(own, script):
     assert begun(own) == []
 
 
+def test_other_users_cannot_read_its_folder(own, script):
+    own.mkdir(mode=0o755)  # by an earlier version
+    (own / "ready").touch()
+    local.start_own(script(SLOW_ENGINE), folder=own)
+    assert own.stat().st_mode & 0o777 == 0o700
+    local.stop_own(own)
+
+
 def test_it_keeps_its_port_while_that_is_free(own, script):
-    """What is hidden, and what a run has changed, is kept by the address."""
     own.mkdir()
     (own / "ready").touch()
     oq = script(SLOW_ENGINE)

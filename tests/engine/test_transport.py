@@ -441,16 +441,16 @@ def test_https_where_only_http_is_spoken(fake):
 def certificate(tmp_path_factory):
     """A certificate that nobody has signed, for 127.0.0.1."""
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
+    openssl(
+        *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
     )
     return folder
+
+
+def openssl(*words: object) -> None:
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -472,6 +472,60 @@ def test_a_certificate_that_nobody_trusts(tls, fake):
         "; add its certificate authority to the trusted ones: in the saved connection (CA file), "
         "or in QGIS's Options, Authentication, Manage Certificates."
     )
+    assert fake.requests == []
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
+@pytest.mark.parametrize(
+    ("change", "host", "sentence"),
+    [
+        (
+            "",
+            "localhost",
+            r"The certificate of {} is not trusted \(.*localhost.*\); "
+            r"use the name for which it was issued in the address of the server\.",
+        ),
+        (
+            "expired",
+            "127.0.0.1",
+            r"The certificate of {} is not trusted \(.*certificate has expired.*\); ask its "
+            r"administrator to renew it, and check the date and time of this computer\.",
+        ),
+        (
+            "TLS 1.0",
+            "127.0.0.1",
+            r"No secure connection to {} could be made \(.+\); if the server supports nothing "
+            r"newer than TLS 1\.1, its administrator must enable TLS 1\.2 or 1\.3\.",
+        ),
+        (
+            "no cipher",
+            "127.0.0.1",
+            r"No secure connection to {} could be made \(.*handshake failure.*\); if .*",
+        ),
+    ],
+)
+def test_the_advice_fits_the_reason(fake, certificate, change, host, sentence):
+    files = [certificate / "cert.pem", certificate / "key.pem"]
+    if change == "expired":
+        request, files[0] = certificate / "request.pem", certificate / "expired.pem"
+        subject = ("-subj", "/CN=127.0.0.1")
+        openssl("req", "-new", "-key", files[1], "-out", request, *subject)
+        about = ("-signkey", files[1], "-days", "-1", "-out", files[0])
+        openssl("x509", "-req", "-in", request, *about)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    if change == "TLS 1.0":
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    if change == "no cipher":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("NULL@SECLEVEL=0")
+    fake.stop()
+    fake.start(context)
+    url = fake.url.replace("http:", "https:").replace("127.0.0.1", host)
+    with pytest.raises(Unreachable) as error:
+        Transport(network=Network(files[0].read_text())).fetch(Request("GET", url, 5, LIMIT))
+    assert re.fullmatch(sentence.format(re.escape(url)), str(error.value)), error.value
     assert fake.requests == []
 
 

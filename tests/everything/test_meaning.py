@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from steering import Done, call
 
+from oq_processing.layers import metadata
+
 DEMO = "risk/ClassicalRisk"
 
 
@@ -89,3 +91,32 @@ def test_a_spectrum_on_amplified_soil(case, registry, server, tmp_path: Path):
     done = call("openquake:plotoutput", SERVER=server.url, OUTPUT=str(tmp_path / "a.png"), **given)
     for imt in ("PGA", "SA(1.057)"):
         assert done.feedback.has(f"{imt}: below the lowest level of the curves (0.05 g).")
+
+
+def test_sites_in_place_of_the_grid_of_the_demo(loaded, server, demos, tmp_path):
+    sites = tmp_path / "my_sites.csv"
+    sites.write_text("0.5,-0.5\n0.1,0.2\n", "utf-8")
+    done = call(
+        "openquake:runcalculation",
+        SERVER=server.url,
+        JOB=str(demos / "hazard/AreaSourceClassicalPSHA/job.ini"),
+        EXTRA_FILES=[str(sites)],
+        PARAMETERS="sites_csv=my_sites.csv; region=; region_grid_spacing=",
+    )
+    said = done.feedback.texts("info")
+    assert [text for text in said if text.startswith(("Changed", "Removed"))] == [
+        "Changed: sites_csv = my_sites.csv",
+        "Removed: region",
+        "Removed: region_grid_spacing",
+    ]
+    maps = loaded(done.results["CALCULATION_ID"], "hmaps", KIND="mean")
+    places = [row[name] for row in maps.rows() for name in ("lon", "lat")]
+    assert sorted(places) == pytest.approx([-0.5, 0.1, 0.2, 0.5])
+    assert len(maps.rows()) == 2
+    assert all(row["PGA-0.1"] > 0.01 for row in maps.rows())
+    about = metadata.read(maps.layer())["provenance"]
+    assert about["overridden_parameters"] == {
+        "sites_csv": "my_sites.csv",
+        "region": "",
+        "region_grid_spacing": "",
+    }

@@ -19,6 +19,7 @@ from steering import Recorder
 from writer import Writer
 
 from oq_processing import settings
+from oq_processing.engine.calculation import Calculation
 from oq_processing.layers import metadata, sink, style
 from oq_processing.layers.destination import Target
 
@@ -66,7 +67,8 @@ def overridden(server):
 
     def remember(calculation_id: int) -> dict[str, str]:
         changed = {"truncation_level": "2"}
-        settings.remember_overrides(server.url, calculation_id, changed)
+        calculation = Calculation(calculation_id, "", "", "created")
+        settings.remember_overrides(server.url, calculation, changed)
         return changed
 
     yield remember

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from fake_engine import (
@@ -28,6 +29,7 @@ from qgis.core import (
     QgsProcessingModelAlgorithm,
     QgsProcessingModelChildAlgorithm,
     QgsProcessingModelChildParameterSource,
+    QgsSettings,
 )
 from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
@@ -358,6 +360,29 @@ def test_whatever_breaks_after_the_start_ends_with_the_id(
     assert message.startswith(f"{beginning}The traceback is in the Log Messages panel")
     assert fake.count("POST", "/v1/calc/run") == 1
     assert fake.count("POST", "/v1/calc/1/abort") == 0
+
+
+def test_a_new_calculation_takes_over_nothing_of_an_earlier_one_of_its_id(fake, job):
+    """The database was replaced, and nobody knows what the earlier one was."""
+    name = quote(fake.url, safe="")
+    QgsSettings().setValue(f"openquake/hidden/{name}", "1 7")
+    QgsSettings().setValue(f"openquake/parameters/{name}/1", '{"truncation_level": "1"}')
+    starts(fake, status="complete")
+    call(RUN, SERVER=fake.url, JOB=job)
+    assert set(settings.hidden(fake.url).known) == {7}
+    assert settings.overrides_of(fake.url, EngineClient(fake.url).calculation(1)) == {}
+
+
+def test_a_run_whose_changes_cannot_be_stored_goes_on_and_says_so(fake, job, monkeypatch):
+    def refuse(changes):
+        raise EngineError("The QGIS profile cannot be written.")
+
+    monkeypatch.setattr(settings, "store", refuse)
+    starts(fake, status="complete")
+    done = call(RUN, SERVER=fake.url, JOB=job, PARAMETERS="truncation_level=2")
+    assert done.results["STATUS"] == "complete"
+    words = "Layers of calculation 1 will not show the changed parameters: The QGIS profile cannot"
+    assert done.feedback.has(words)
 
 
 def test_what_broke_is_kept_for_who_looks_for_its_cause(registry):

@@ -125,3 +125,14 @@ def test_a_login_is_shown_by_its_name(page):
 
 def test_the_command_that_installs_an_engine_is_there():
     assert options.INSTALLER.is_file()
+
+
+def test_what_cannot_be_stored_is_said(page, monkeypatch):
+    said = []
+    monkeypatch.setattr(options.QMessageBox, "critical", lambda *about: said.append(about[2]))
+    monkeypatch.setattr(settings.QSettings, "status", lambda self: self.Status.AccessError)
+    page.put(SavedConnection("Lab", "http://lab.org:8800"))
+    page.apply()
+    [message] = said
+    assert message.startswith("The QGIS profile cannot be written (")
+    assert connections.saved_connections() == []

@@ -12,6 +12,8 @@ import shutil
 import tempfile
 import time
 import zipfile
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -304,13 +306,16 @@ def test_a_run_gives_the_id_as_a_number_and_the_status(hazard, server, client):
     assert client.calculation(calculation_id).status == "complete"
 
 
-def test_the_changed_parameters_are_remembered(hazard, server):
+def test_the_changed_parameters_are_remembered_of_this_calculation(hazard, server, client):
     results, _, _ = hazard
-    assert settings.overrides_of(server.url, results["CALCULATION_ID"]) == {
+    calculation = client.calculation(results["CALCULATION_ID"])
+    assert settings.overrides_of(server.url, calculation) == {
         "description": "Test of Zürich",
         "truncation_level": "2",
         "hazard_maps": "true",
     }
+    later = calculation.start_time + timedelta(seconds=1)
+    assert settings.overrides_of(server.url, replace(calculation, start_time=later)) == {}
 
 
 def test_a_run_shows_the_engines_log_each_line_once_and_in_order(hazard, client):

@@ -9,7 +9,7 @@ from fake_engine import FakeCalculation, FakeEngine
 from qgis.core import Qgis, QgsApplication
 from qgis.PyQt import sip
 from qgis.PyQt.QtWidgets import QTextEdit
-from steering import failing, spin, store_login
+from steering import call, failing, spin, store_login
 
 PASSWORD = "s3cret-of-the-history"
 LIST = "openquake:listcalculations"
@@ -68,3 +68,18 @@ def test_history_and_log_of_a_dialog(
     QgsApplication.messageLog().logMessage("the end", "tests")
     assert messages[-1] == "the end"
     assert PASSWORD not in "".join(messages)
+
+
+def test_a_login_that_others_can_read_is_warned_of_once(login):
+    with FakeEngine(users={"alice": PASSWORD}) as fake:
+        outside = fake.url.replace("127.0.0.1", "0.0.0.0")  # which leads to it as well
+        for url, authcfg, times in ((outside, login, 1), (fake.url, login, 0)):
+            done = call(LIST, SERVER=url, AUTHCFG=authcfg, OUTPUT="TEMPORARY_OUTPUT")
+            warned = [t for t in done.feedback.texts("warning") if "is not encrypted" in t]
+            assert warned == times * [
+                f"The connection to {url} is not encrypted: user name, password and data can be "
+                "read on the way. Use an address that begins with https:// if the server has one."
+            ]
+        fake.users = None
+        done = call(LIST, SERVER=outside, OUTPUT="TEMPORARY_OUTPUT")
+        assert not done.feedback.has("is not encrypted")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ... import settings
 from ...engine.calculation import SUCCEEDED
 from ...engine.client import EngineClient
 from ...engine.errors import InvalidChoice
+from ...engine.files import temporary_folder
 from ...layers.publish import Draw, publish
 from ...outputs import catalogue
 from ...outputs.core.source import Source
@@ -70,13 +69,13 @@ def opened_output(
     output = catalogue.find_output(outputs, wanted, calculation.id)
     report.info(f"{output.name} of calculation {calculation.id}: {calculation.description}")
     report.phase(f"Fetching {output.name}")
-    with tempfile.TemporaryDirectory(prefix="openquake-") as folder:
-        source = Source(client, calculation, output, Path(folder), report.span(2, 50))
+    with temporary_folder() as folder:
+        source = Source(client, calculation, output, folder, report.span(2, 50))
         source.fetched["outputs", calculation.id] = outputs
         yield source
 
 
 def overridden(source: Source) -> dict[str, Any]:
     """Return what a run of this profile has changed in the calculation's job, for provenance."""
-    changed = settings.overrides_of(source.client.url, source.calculation.id)
+    changed = settings.overrides_of(source.client.url, source.calculation)
     return {"overridden_parameters": changed} if changed else {}

@@ -82,13 +82,15 @@ def submit_package(
     client, report = run.client, run.report
     for warning in package.warnings:
         report.warn(warning)
+    for note in package.notes:
+        report.info(note)
     files = ", ".join(member.name for member in package.members)
     report.info(f"Job {package.ini}: {len(package.members)} files ({files})")
     if hazard_id is None and package.hazard_calculation_id is not None:
         hazard_id = package.hazard_calculation_id
         report.info(f"Based on calculation {hazard_id}, as the .ini says")
     for name, value in package.overrides.items():
-        report.info(f"Changed: {name} = {value}")
+        report.info(f"Changed: {name} = {value}" if value else f"Removed: {name}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
     begin, end = span
@@ -102,7 +104,18 @@ def submit_package(
         return client.submit(archive, ini, hazard_id, report.span(packed, end))
 
     _submitted(run, known, upload, package.description or NO_DESCRIPTION)
-    settings.remember_overrides(client.url, known.calculation_id, package.overrides)
+    _remember(run, Calculation(known.calculation_id, "", "", "created"), package.overrides)
+
+
+def _remember(run: Run[Any], calculation: Calculation, overrides: dict[str, str]) -> None:
+    """Remember what a run has changed in the job; the run goes on where that cannot be stored."""
+    try:
+        if overrides:
+            settings.remember_overrides(run.client.url, calculation, overrides)
+    except EngineError as error:
+        run.report.warn(
+            f"Layers of calculation {calculation.id} will not show the changed parameters: {error}"
+        )
 
 
 def _pack(report: Reporter, package: JobPackage, folder: Path, begin: float, end: float) -> Path:
@@ -164,6 +177,10 @@ def _submitted(
             found = "Look for it in the server's list before you try again."
         raise SubmissionUnknown(f"Calculation submitted, state unknown: {what}. {found}") from error
     known.state = UNKNOWN
+    try:
+        settings.forget(client.url, known.calculation_id)
+    except EngineError as error:
+        report.warn(f"What is kept for an earlier calculation of this id stays: {error}")
     report.info(f"Calculation {known.calculation_id} submitted to {client.url}")
 
 
@@ -212,9 +229,12 @@ def watch_own(
         return "submitted"
     identity = Identity()
     try:
-        return watch(run.client, run.report, calculation_id, log, begin, end, identity)
+        status = watch(run.client, run.report, calculation_id, log, begin, end, identity)
     except Cancelled:
         raise Cancelled(_abort(run.client, run.report, calculation_id, log, identity)) from None
+    if identity.last is not None:  # by which it is known again
+        _remember(run, identity.last, settings.overrides_of(run.client.url, identity.last))
+    return status
 
 
 def watch(

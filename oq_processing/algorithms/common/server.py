@@ -12,6 +12,7 @@ from ... import settings
 from ...connections import Connection
 from ...engine import installation, local
 from ...engine.abilities import version_note
+from ...engine.address import is_readable
 from ...engine.client import EngineClient
 from ...engine.errors import LocalEngineError, Unreachable
 from ...engine.http.transport import Transport
@@ -31,6 +32,12 @@ def connected(connection: Connection, report: Reporter, may_start: bool) -> Iter
     client = EngineClient(connection.url, transport, connection.credentials)
     try:
         report.info(f"Server: {connection.url} ({connection.reason})")
+        if connection.credentials and is_readable(connection.url):
+            report.warn(
+                f"The connection to {connection.url} is not encrypted: user name, password and "
+                "data can be read on the way. Use an address that begins with https:// if the "
+                "server has one."
+            )
         try:
             version = client.engine_version()
         except Unreachable as error:
@@ -81,4 +88,9 @@ def start_own(
     state = "runs already" if was_there else "is started"
     report.info(f"OpenQuake Engine {running.version} {state} at {running.url}")
     report.info(f"Its database, data and log are in {installation.user_folder()}")
+    report.info(
+        "Other users of this computer can reach it without a password: they can run, abort and "
+        "delete calculations there, and read through it the files that you can read. On a computer "
+        "that you share, run Stop Local Engine when you do not need it."
+    )
     return running

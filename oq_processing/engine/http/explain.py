@@ -10,6 +10,20 @@ from urllib.parse import urlsplit
 from ..address import origin
 from ..errors import EngineError, Interrupted, ProxyLoginRequired, Unreachable
 
+_CERTIFICATE = {
+    "has expired|not yet valid": (
+        "ask its administrator to renew it, and check the date and time of this computer."
+    ),
+    "mismatch|doesn't match|not valid for": (
+        "use the name for which it was issued in the address of the server."
+    ),
+    "CERTIFICATE_VERIFY_FAILED": (
+        "add its certificate authority to the trusted ones: in the saved connection (CA file), "
+        "or in QGIS's Options, Authentication, Manage Certificates."
+    ),
+}
+"""What to do about a certificate, by a pattern of OpenSSL's or urllib3's reason; the first fits."""
+
 
 def explained(url: str, error: Exception, timeout: tuple[float, float], begun: bool) -> EngineError:
     """Return the error to raise for whatever a request to ``url`` ended with.
@@ -74,11 +88,7 @@ def _sentence(url: str, error: Exception, timeout: tuple[float, float]) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         if "WRONG_VERSION" in text or "UNKNOWN_PROTOCOL" in text:
             return f"{server} does not speak TLS; its address probably begins with http://."
-        return (
-            f"The certificate of {server} is not trusted ({_words(_innermost(error))}); "
-            "add its certificate authority to the trusted ones: in the saved connection (CA file), "
-            "or in QGIS's Options, Authentication, Manage Certificates."
-        )
+        return _tls_sentence(server, _words(_innermost(error)))
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return f"{server} does not answer within {timeout[0]:.0f} s; check the address."
     if _fell_silent(error):
@@ -96,6 +106,17 @@ def _sentence(url: str, error: Exception, timeout: tuple[float, float]) -> str:
         whole = inner.partial + (inner.expected or 0)
         return f"The connection to {server} broke after {inner.partial:,} of {whole:,} bytes."
     return f"The connection to {server} broke ({_words(inner)})."
+
+
+def _tls_sentence(server: str, reason: str) -> str:
+    for pattern, advice in _CERTIFICATE.items():
+        if re.search(pattern, reason):
+            return f"The certificate of {server} is not trusted ({reason}); {advice}"
+    # alerts and refusals of OpenSSL have no common form
+    return (
+        f"No secure connection to {server} could be made ({reason}); if the server supports "
+        "nothing newer than TLS 1.1, its administrator must enable TLS 1.2 or 1.3."
+    )
 
 
 def _fell_silent(error: Exception) -> bool:

@@ -32,9 +32,11 @@ class JobPackage:
     """One job, ready to be written and sent.
 
     ``ini`` is the name of the only .ini in the archive; its basename is posted as ``job_ini``.
-    ``archive`` is the user's own zip if that can be sent unchanged, else None. ``warnings`` are
-    sentences for the log. ``hazard_calculation_id`` is the one the .ini sets, to be posted because
-    the engine overrides the .ini's with what is posted.
+    ``archive`` is the user's own zip if that can be sent unchanged, else None. ``warnings`` and
+    ``notes`` are sentences for the log, the latter for information. ``overrides`` are the
+    parameters that differ from the user's .ini, "" for those that are removed.
+    ``hazard_calculation_id`` is the one the .ini sets, to be posted because the engine overrides
+    the .ini's with what is posted.
     """
 
     ini: str
@@ -45,6 +47,7 @@ class JobPackage:
     hazard_calculation_id: int | None
     overrides: dict[str, str]
     archive: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

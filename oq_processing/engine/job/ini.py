@@ -14,6 +14,7 @@ from .references import IniReference
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_BREAK = re.compile(r"\r\n|\r|\n")
 _OPTION = re.compile(r"(?P<key>.*?)\s*[=:]\s*(?P<value>.*)$")
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _NAME = re.compile(r"[A-Za-z_]\w*$")
@@ -57,13 +58,16 @@ class Ini:
     def with_values(self, values: Mapping[str, str]) -> Ini:
         """Return a copy with these parameters set: replaced where they stand, else appended.
 
-        Raises ``InvalidJob`` if a value cannot be written so that it is read back the same.
+        One with an empty value is removed: to the engine an empty value is not always none. Raises
+        ``InvalidJob`` if a value cannot be written so that it is read back the same.
         """
         edits = []
         appended = ""
         for key, value in values.items():
             entry = self.entries.get(key)
             lines = [line.strip() for line in value.strip().splitlines()]
+            if not lines:
+                continue
             if entry is None:
                 appended += f"{key} = " + f"{self.newline}  ".join(lines) + self.newline
                 continue
@@ -75,12 +79,23 @@ class Ini:
         if appended and text and not text.endswith(("\r", "\n")):
             text += self.newline
         changed = _parse(self.name, text + appended, self.bom)
+        for key in (key for key, value in values.items() if not value.strip()):
+            while key in changed.entries:  # its section may have hidden one of [DEFAULT]
+                changed = changed._without(key)
         for key, value in values.items():
             want = [line.strip() for line in value.strip().splitlines()]
             got = [line.strip() for line in changed.values.get(key, "").splitlines()]
             if got != want:
                 raise InvalidJob(f"The parameter {key} cannot be set to {value!r} in {self.name}.")
         return changed
+
+    def _without(self, key: str) -> Ini:
+        """Return a copy without a parameter; its lines stay, empty, so that none is renumbered."""
+        entry = self.entries[key]
+        lines = list(_LINE.finditer(self.text))
+        start, end = lines[entry.line - 1].start(), entry.pieces[-1][1]
+        breaks = "".join(_BREAK.findall(self.text, start, end))
+        return _parse(self.name, self.text[:start] + breaks + self.text[end:], self.bom)
 
     def with_paths(self, changes: Sequence[tuple[IniReference, str]]) -> Ini:
         """Return a copy in which some paths are replaced, all else byte for byte the same."""
@@ -115,6 +130,7 @@ def parse_parameters(text: str) -> dict[str, str]:
     """Read overrides written as ``description=a b; truncation_level=2``.
 
     Newlines separate like semicolons; names come back in lower case, as the engine reads them.
+    ``name=`` comes back as "", which stands for a parameter to be removed.
     Names of files are allowed, their paths are relative to the .ini. Raises ``InvalidJob`` naming
     every part that is not ``name=value`` and every name given twice.
     """
@@ -167,7 +183,7 @@ def _parse(name: str, text: str, bom: bool) -> Ini:
     entries = {
         key: entry for key, entry in _entries(text, parser.optionxform).items() if key in values
     }
-    found = re.search(r"\r\n|\r|\n", text)
+    found = _BREAK.search(text)
     return Ini(name, text, values, entries, bom, found.group() if found else "\n")
 
 

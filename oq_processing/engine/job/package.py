@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InvalidJob
@@ -24,6 +25,7 @@ from .layout import Layout, lay_out
 from .origins import ZIP_ERRORS, Bounded, UnusableError, open_origin
 from .paths import is_absolute, listed
 from .references import IniReference
+from .site_sources import compare_sites
 from .trees import ZipTree, leads_out
 
 __all__ = ["JobPackage", "parse_parameters", "prepare", "write_archive"]
@@ -43,7 +45,8 @@ def prepare(
 
     ``job`` is an .ini, a .zip or a folder. ``job_ini`` chooses the .ini by name; two, separated by
     a comma, give two packages in that order (hazard, then risk). ``extra_files`` are placed beside
-    the .ini and may be what it refers to. ``parameters`` override those of each .ini.
+    the .ini and may be what it refers to. ``parameters`` override those of each .ini; an empty
+    value removes a parameter.
 
     Raises ``InvalidJob`` that names all problems of the job at once.
     """
@@ -59,7 +62,13 @@ def prepare(
             refusals.append(str(exc))
     if refusals:
         raise InvalidJob("\n".join(dict.fromkeys(refusals)))
-    return packages
+    changed = {key for package in packages for key in package.overrides}
+    idle = tuple(
+        f"Not removed: {key}, which no .ini of this run sets."
+        for key in overrides
+        if key not in changed
+    )
+    return [replace(packages[0], notes=(*packages[0].notes, *idle)), *packages[1:]]
 
 
 def _package(
@@ -71,6 +80,7 @@ def _package(
 ) -> JobPackage:
     name, folder = posixpath.basename(location), posixpath.dirname(location)
     original = read_ini(_ini_bytes(files, location), name)
+    overrides = {k: v for k, v in overrides.items() if v.strip() or k in original.values}
     ini = original.with_values(overrides)
     problems: list[str] = []
     warnings = list(files.warnings)
@@ -96,6 +106,8 @@ def _package(
     members = sorted(layout.members.values(), key=lambda member: member.name)
     warnings += _followed(members, folder)
     warnings += _left_paths(ini, job)
+    dropped, notes = compare_sites(ini)
+    warnings += dropped
     data = ini.data
     untouched = data == original.data
     own = (
@@ -111,8 +123,9 @@ def _package(
         description=ini.values.get("description", ""),
         calculation_mode=ini.values.get("calculation_mode", ""),
         hazard_calculation_id=hazard_calculation_id,
-        overrides=dict(overrides),
+        overrides=overrides,
         archive=_unchanged(files, layout) if untouched and not extras else None,
+        notes=tuple(notes),
     )
 
 
