@@ -111,4 +111,4 @@ def internal_error(title: str, error: Exception) -> str:
 
 def printable(text: str) -> str:
     """Return a text without control characters, and without halves of characters."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+    return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..diagnostics import printable
 from ..engine.calculation import ENDED_BADLY, Calculation, LogRecord
 from ..engine.errors import Cancelled, EngineError
 from ..engine.watch import Identity, bad_end, follow
@@ -97,7 +98,11 @@ class GetLog(BaseAlgorithm[LogRequest]):
         if calculation.status in ENDED_BADLY:
             word, reason = bad_end(run.client, calculation)
             run.report.warn(f"Calculation {number} {word}: {reason}.")
-        return {p.OUTPUT: str(request.output), LINES: count, p.STATUS: calculation.status}
+        return {
+            p.OUTPUT: str(request.output),
+            LINES: count,
+            p.STATUS: printable(calculation.status),
+        }
 
 
 def _follow(

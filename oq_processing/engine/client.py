@@ -28,6 +28,7 @@ from .server import Credentials, Download, OnProgress, Server
 
 LIST_PAGE = 1_000
 LOG_PAGE = 10_000  # records of a log fetched in one request
+MOST_CALCULATIONS = 2_000_000  # of a list
 
 
 class EngineClient:
@@ -101,11 +102,14 @@ class EngineClient:
         seen: set[int] = set()
         while page := self.calculations(LIST_PAGE, offset, **filters):
             # calculations that start meanwhile push others onto the next page again
-            yield from (c for c in page if c.id not in seen)
-            seen.update(c.id for c in page)
+            new = [c for c in page if c.id not in seen]
+            yield from new
+            seen.update(c.id for c in new)
             offset += len(page)
-            if len(page) < LIST_PAGE:
+            if len(page) < LIST_PAGE or not new:  # it would answer the same page for ever
                 return
+            if len(seen) > MOST_CALCULATIONS:
+                raise NotAnEngine(f"{self.url} lists more than {MOST_CALCULATIONS:,} calculations.")
 
     def remove(self, calculation_id: int) -> None:
         """Delete the calculation, its outputs, log and data. ``POST /v1/calc/N/remove``.
@@ -146,8 +150,12 @@ class EngineClient:
     def whole_log(self, calculation_id: int) -> Iterator[LogRecord]:
         """Yield all log records written so far."""
         seen = 0
+        before: list[LogRecord] = []
         while records := self.log(calculation_id, seen):
+            if records == before:
+                raise NotAnEngine(f"{self.url} answers the same part of the log for ever.")
             yield from records
+            before = records
             seen += len(records)
             if len(records) < LOG_PAGE:
                 return

@@ -94,6 +94,8 @@ def follow(
     last_log = -LOG_EVERY
     executing_since: float | None = None
     seen = 0
+    records: list[LogRecord] = []
+    before: list[LogRecord] = []
     lost = silence_told = False
     progress: Progress | None = None
     calculation: Calculation | None = None
@@ -101,7 +103,7 @@ def follow(
         try:
             calculation = identity.look(client, calculation_id)
             now = time.monotonic()
-            records: list[LogRecord] = []
+            records = []
             waits = calculation.status in QUEUED  # it has no log yet
             if calculation.is_final or (not waits and now - last_log >= LOG_EVERY):
                 last_log = now
@@ -146,8 +148,9 @@ def follow(
                 )
         yield Update(calculation, tuple(records), progress.percent, progress.text, note)
         if calculation.is_final:
-            if len(records) < LOG_PAGE:
+            if len(records) < LOG_PAGE or records == before:  # it would answer the same for ever
                 return
+            before = records
             continue  # page by page: the log may be larger than the memory
         elapsed = now - start
         wait.pause(min(STATUS_AT_MOST, STATUS_EVERY * max(1.0, elapsed / PATIENT_AFTER)))

@@ -87,6 +87,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.doubleClicked.connect(lambda _: self.edit())
         self.status = QLabel()
+        self.status.setTextFormat(Qt.TextFormat.PlainText)  # it shows words of servers
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.executable = QgsFileWidget()
@@ -258,6 +259,7 @@ class ConnectionDialog(QDialog):
         self.connect_timeout = _seconds(connection.connect_timeout)
         self.answer_timeout = _seconds(connection.answer_timeout)
         self.problem = QLabel()
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)  # it shows words of servers
         self.problem.setWordWrap(True)
         self.authcfg.setToolTip(tr("User name and password: a configuration of the method Basic"))
         self.ca_file.lineEdit().setPlaceholderText(

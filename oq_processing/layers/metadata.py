@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from qgis.core import QgsLayerMetadata, QgsVectorLayer
@@ -13,6 +14,14 @@ KEY = "openquake"
 """Heading of the JSON block in the layer's abstract (and of the layer's custom property)."""
 
 
+def harmless(text: str) -> str:
+    """Return a text of a server in which no HTML tag begins.
+
+    QGIS shows names, titles and all other metadata of layers as HTML.
+    """
+    return re.sub("<(?=[A-Za-z/!?])", "‹", text)
+
+
 def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     """Set aliases and metadata; ``first`` is the position of the table's first column.
 
@@ -20,7 +29,7 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     and ``columns`` (name, unit, kind, IMT, PoE, additive, …).
     """
     for i, column in enumerate(table.columns):
-        layer.setFieldAlias(first + i, column.title)
+        layer.setFieldAlias(first + i, harmless(column.title))
     layer.setName(table.title)
     about = dict(table.provenance, **({"cell_size": table.cell_size} if table.cell_size else {}))
     block = {
@@ -33,12 +42,14 @@ def describe(layer: QgsVectorLayer, table: Table, first: int) -> None:
     # a GeoPackage wants it to be another one for each of its tables
     table_name = layer.source().partition("layername=")[2] or layer.id()
     metadata.setIdentifier(
-        f"{about.get('server', '')}/v1/calc/{about.get('calculation_id', '')}"
-        f"/{about.get('output_type', '')}/{table_name}"
+        harmless(
+            f"{about.get('server', '')}/v1/calc/{about.get('calculation_id', '')}"
+            f"/{about.get('output_type', '')}/{table_name}"
+        )
     )
-    text = json.dumps(block, indent=1, ensure_ascii=False, default=str)
-    metadata.setAbstract(f"{about.get('description', '')}\n\n{KEY}:\n{text}")
-    metadata.setHistory([_history(about)])
+    text = json.dumps(block, indent=1, ensure_ascii=False, default=str).replace("<", "\\u003c")
+    metadata.setAbstract(f"{harmless(about.get('description', ''))}\n\n{KEY}:\n{text}")
+    metadata.setHistory([harmless(_history(about))])
     layer.setMetadata(metadata)
     layer.setCustomProperty(f"{KEY}/about", text)
 

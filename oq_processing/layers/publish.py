@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Callable, Protocol
 
 from qgis.core import (
@@ -49,6 +50,7 @@ def publish(
     Progress goes over ``span``, in percent. ``drawing`` is how it is drawn, None for not at all;
     the rest is as for :func:`sink.write`, which says what is raised.
     """
+    table = replace(table, title=metadata.harmless(table.title))
     values = ColumnValues(table, drawing.column.name if drawing else "")
     begin, end = span
 

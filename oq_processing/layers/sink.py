@@ -36,6 +36,7 @@ from ..outputs.core.table import DATETIME, LINE, POINT, POLYGON, Block, Column, 
 from .destination import Destination, Target
 from .fields import fields_of
 from .geopackage import first_table, reason_of
+from .losses import Losses, changes_values
 from .staging import DATABASES, STAGING, Staging, existing, staged
 
 _WKB_TYPES = {
@@ -91,8 +92,9 @@ def write(
     def write_all(staging: Staging) -> str:
         sink, written = _sink(_staged_target(target, staging), (fields, wkb_type, crs), place)
         failure = None
+        losses = Losses(table) if place.path and changes_values(Path(written)) else None
         try:
-            _write_rows(sink, table, fields, progress, output)
+            _write_rows(sink, losses.watched if losses else table, fields, progress, output)
         except Explained as error:
             # the frames of a traceback would hold the sink, and it the file
             failure = error.with_traceback(None)
@@ -107,6 +109,8 @@ def write(
         layer = output.open(staging.written)
         first, changed = output.check(layer, fields)
         renamed.extend(changed)
+        if losses and (sentence := losses.sentence(layer, first, place.name, progress)):
+            renamed.append(sentence)
         finish(layer, first)
         if place.path is not None:
             # its connection ends before the file or table gets its name
@@ -298,8 +302,10 @@ def _write_rows(
 def _geometries(block: Block) -> Iterable[QgsGeometry | None]:
     """Return the geometry of each row, None for ever where rows have none."""
     if block.xy is not None:
-        from_xy, point = QgsGeometry.fromPointXY, QgsPointXY
-        return (from_xy(point(x, y)) for x, y in block.xy.tolist())
+        from_xy, point, xy = QgsGeometry.fromPointXY, QgsPointXY, block.xy
+        if np.isinf(xy).any():  # nowhere, as NaN, and not at the end of the map
+            xy = np.where(np.isinf(xy).any(axis=1, keepdims=True), np.nan, xy)
+        return (from_xy(point(x, y)) for x, y in xy.tolist())
     return repeat(None) if block.wkb is None else map(_of_wkb, block.wkb)
 
 

@@ -18,6 +18,7 @@ from fake_engine import (
     json_answer,
 )
 
+from oq_processing.engine import client as client_module
 from oq_processing.engine import server as server_module
 from oq_processing.engine.abilities import version_note
 from oq_processing.engine.address import normalize_url
@@ -387,6 +388,28 @@ def test_answers_in_another_form(fake, answer, words):
     assert text.startswith(f"{fake.url} answered ")
     assert words in text
     assert len(text) < 500
+
+
+def test_a_list_that_never_ends(fake, monkeypatch):
+    rows = [FakeCalculation(i).row() for i in range(client_module.LIST_PAGE, 0, -1)]
+    fake.answers["GET /v1/calc/list"] = lambda request: json_answer(rows)
+    found = EngineClient(fake.url).all_calculations()
+    assert [c.id for c in found] == [row["id"] for row in rows]
+    assert len(fake.requests) == 2
+    fake.answers["GET /v1/calc/list"] = lambda request: json_answer(
+        [{**row, "id": row["id"] + 1000 * len(fake.requests)} for row in rows]
+    )
+    monkeypatch.setattr(client_module, "MOST_CALCULATIONS", 1500)
+    with pytest.raises(NotAnEngine, match=r"lists more than 1,500 calculations\.$"):
+        list(EngineClient(fake.url).all_calculations())
+
+
+def test_a_log_that_never_ends(fake):
+    records = [["t", "INFO", "main", "x"]] * client_module.LOG_PAGE
+    fake.answers["*"] = lambda request: json_answer(records)
+    with pytest.raises(NotAnEngine, match="answers the same part of the log for ever"):
+        list(EngineClient(fake.url).whole_log(1))
+    assert len(fake.requests) == 2
 
 
 def test_lists_in_another_form(fake):

@@ -1387,6 +1387,39 @@ def test_cancelling_leaves_no_file_and_keeps_the_old_one(folder, tmp_path):
         assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("content", ["x", "x" * 5000], ids=["shrinks", "grows"])
+def test_a_file_that_changes_while_it_is_packed_is_refused(folder, tmp_path, content):
+    make_ini(folder, "a_file = a.csv")
+    changing = put(folder, "a.csv", "x" * 2000)
+    package = only(folder / "job.ini")
+    changing.write_text(content)
+    with pytest.raises(InvalidJob) as caught:
+        write_archive(package, tmp_path / "out.zip")
+    assert str(caught.value) == (
+        f"{changing} has changed since the job was checked (from 2,000 to {len(content):,} bytes). "
+        "Run again when no other program writes to it."
+    )
+    assert list(tmp_path.glob("out*")) == []
+
+
+def test_a_zip_that_shrinks_while_it_is_copied_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_module, "_CHUNK", 100)
+    job = make_zip(tmp_path / "job.zip", {**complete(), "x.bin": os.urandom(300_000)})
+    size = job.stat().st_size
+
+    def shrink(done, total):
+        os.truncate(job, 100)
+
+    message = rf"job\.zip has changed since .* \(from {size:,} to [\d,]+ bytes\)"
+    with pytest.raises(InvalidJob, match=message):
+        write_archive(only(job), tmp_path / "out.zip", shrink)
+
+
+def test_a_hazard_calculation_of_too_many_digits(folder):
+    make_ini(folder, f"hazard_calculation_id = {'1' * 5000}")
+    assert "is not the id of a calculation" in refusal(folder / "job.ini")
+
+
 def test_a_file_that_vanished_is_named(folder, tmp_path):
     make_ini(folder, "a_file = a.csv")
     gone = put(folder, "a.csv", "x")

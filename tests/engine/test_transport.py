@@ -21,6 +21,7 @@ from helpers import wait_until
 
 from oq_processing.engine.address import is_loopback
 from oq_processing.engine.errors import Cancelled, EngineError, ServerFault, Unreachable
+from oq_processing.engine.http import exchange as exchange_module
 from oq_processing.engine.http.exchange import Answer as Answered
 from oq_processing.engine.http.exchange import Request
 from oq_processing.engine.http.multipart import Upload
@@ -85,6 +86,34 @@ def test_an_endless_answer_is_broken_off(fake):
     with pytest.raises(ServerFault, match="answered more than 1 MB"):
         get(fake)
     assert fake.hung_up.wait(5), "the server still sends"
+
+
+def for_ever(first, then):
+    yield first
+    while True:
+        yield then
+
+
+ENDLESS = {
+    "1xx": lambda: Answer(0, for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100)),
+    "trailers": lambda: Answer(
+        200, for_ever(b"0\r\n", b"X: y\r\n" * 100), {"Transfer-Encoding": "chunked"}, None
+    ),
+    "empty blocks": lambda: Answer(
+        200, for_ever(gzip.compress(b"x"), gzip.compress(b"")), {"Content-Encoding": "gzip"}, None
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+@pytest.mark.parametrize("target", [None, "x.csv"])
+def test_an_answer_that_comes_and_never_ends(fake, tmp_path, monkeypatch, what, target):
+    monkeypatch.setattr(exchange_module, "ENDLESS", 0.3)
+    answer_with(fake, ENDLESS[what]())
+    with pytest.raises(Unreachable, match=r"has not ended its answer within 1 s\.$"):
+        get(fake, timeout=0.5, target=target and tmp_path / target)
+    wait_until(lambda: "openquake-http" not in {t.name for t in threading.enumerate()}, 5)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("length", ["abc", "-5", "1e3"])

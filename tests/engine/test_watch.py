@@ -126,6 +126,14 @@ def test_a_calculation_that_has_ended_already(fake, faked):
     assert len(fake.requests) == 2
 
 
+def test_a_log_that_is_answered_again_and_again_ends(fake, faked):
+    fake.calculations[1].status = "complete"
+    records = [["t", "INFO", "main", "x"]] * LOG_PAGE
+    fake.answers["*"] = lambda request: json_answer(records) if "/log/" in request.path else None
+    updates = list(follow(faked, 1))
+    assert [len(u.records) for u in updates] == [LOG_PAGE, LOG_PAGE]
+
+
 @pytest.mark.parametrize("extra", [-1, 0, 1, LOG_PAGE, LOG_PAGE + 7])
 def test_a_log_longer_than_a_page(fake, faked, extra):
     number = LOG_PAGE + extra

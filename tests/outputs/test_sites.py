@@ -208,6 +208,29 @@ def test_no_grid(lon, lat):
         cell_polygons(np.array(lon), np.array(lat))
 
 
+@pytest.mark.parametrize(("lon", "lat"), [(np.inf, 0), (-np.inf, 0), (0, np.nan), (0, 90.5)])
+def test_sites_that_are_nowhere_have_no_cells(lon, lat):
+    lons, lats = (a.ravel() for a in np.meshgrid(np.arange(20.0), np.arange(20.0)))
+    lons[7], lats[7] = lon, lat
+    with pytest.raises(InvalidChoice, match=r"^Sites without a place on Earth have no cells; use"):
+        cell_polygons(lons, lats)
+
+
+def test_cells_end_at_the_poles():
+    lon, lat = (a.ravel() for a in np.meshgrid(np.arange(0.0, 50, 5), np.arange(-90.0, 91, 5)))
+    cells = cell_polygons(lon, lat)
+    assert (cells[..., 1].min(), cells[..., 1].max()) == (-90, 90)
+    assert cells[0, 2].tolist() == [2.5, -87.5]
+    assert cells[-1, 0].tolist() == [42.5, 87.5]
+
+
+def test_cells_in_km_are_not_wider_than_the_earth():
+    lon, lat = km_grid(10, 81.0, 20, 101)
+    lat[-20:] = 90
+    cells = cell_polygons(lon, lat)
+    assert np.ptp(cells[-1, :, 0]) == 360
+
+
 def moved(share: float, by: float) -> tuple[np.ndarray, np.ndarray]:
     """A grid of 20 x 20 with ``share`` of the sites moved along their row ``by`` so many steps."""
     lon, lat = (a.ravel() for a in np.meshgrid(np.arange(20.0), np.arange(20.0)))

@@ -14,6 +14,8 @@ from helpers import zipped
 from qgis.core import QgsVectorLayer
 from steering import call, failing, plain
 
+from oq_processing.layers import metadata
+
 LOAD = "openquake:loadoutputaslayer"
 REPORT = "openquake:calculationreport"
 EXPORT = "GET /v1/calc/result/7"
@@ -132,3 +134,62 @@ def test_the_table_of_threats_names_tests_that_there_are():
     assert len(named) > 50
     for file, test in set(named):
         assert f"\ndef {test}(" in (root / "tests" / file).read_text(), (file, test)
+
+
+TAG = '<img src="http://evil.org/x">'
+ESCAPE = "\x1b]52;c;bad\x07\x9b2J"
+
+
+def test_words_of_a_server_are_no_html_in_a_layer(fake, tmp_path):
+    calculation = fake.calculations[1]
+    calculation.description = f"{TAG} a < b & c"
+    calculation.outputs[0]["name"] = f"New {TAG}"
+    fake.answers[EXPORT] = [Answer(200, b'"<script>alert(1)</script>",value\r\n1,2\r\n')]
+    target = tmp_path / "layer.gpkg"
+    done = call(LOAD, SERVER=fake.url, CALCULATION_ID=1, OUTPUT_TYPE="new", OUTPUT=str(target))
+    layer = QgsVectorLayer(f"{target}|layername=layer", "", "ogr")
+    layer.loadDefaultMetadata()
+    layer.setName(layer.metadata().title())
+    page = layer.htmlMetadata()
+    assert "<img" not in page
+    assert "<script" not in page
+    assert "‹img src" in page
+    assert layer.metadata().abstract().startswith('‹img src="http://evil.org/x"> a < b & c\n')
+    about = metadata.read(layer)
+    assert about["provenance"]["description"] == f"{TAG} a < b & c"
+    assert about["columns"][0]["name"] == "<script>alert(1)</script>"
+    [feature] = layer.getFeatures()
+    assert feature.attributes()[1:] == [1, 2]
+    assert (
+        "The column “<script>alert(1)</script>” is stored as “‹script>alert(1)‹/script>”."
+        in done.feedback.texts("warning")
+    )
+
+
+def test_a_server_controls_no_terminal(fake, tmp_path):
+    calculation = fake.calculations[1]
+    calculation.outputs[0]["name"] = f"New {ESCAPE}"
+    for level in ("INFO", "WARNING", "ERROR"):
+        calculation.write(f"{level}\r\n{ESCAPE}\tend", level)
+    log = tmp_path / "log.txt"
+    done = call("openquake:getlog", SERVER=fake.url, CALCULATION_ID=1, OUTPUT=str(log))
+    call(
+        "openquake:listoutputs", done.feedback, SERVER=fake.url, CALCULATION_ID=1, OUTPUT="memory:"
+    )
+    fake.answers[EXPORT] = [Answer(200, b"")]
+    target = tmp_path / "layer.gpkg"
+    call(
+        LOAD,
+        done.feedback,
+        SERVER=fake.url,
+        CALCULATION_ID=1,
+        OUTPUT_TYPE="new",
+        OUTPUT=str(target),
+    )
+    shown = "".join(done.feedback.texts())
+    assert "INFO\n\ufffd]52;c;bad\ufffd\ufffd2J\tend" in shown
+    assert f"New {ESCAPE} of calculation 1 is empty." not in shown
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
+    fake.answers[EXPORT] = [html_answer(500, ESCAPE)]
+    message = failing(LOAD, SERVER=fake.url, CALCULATION_ID=1, OUTPUT_TYPE="new", OUTPUT="a.gpkg")
+    assert message.endswith("answered HTTP 500: \ufffd]52;c;bad\ufffd\ufffd2J")

@@ -3,6 +3,7 @@
 import re
 import resource
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -323,3 +324,78 @@ def test_a_row_without_geometry_is_kept(write, tmp_path, name):
     assert [whole["id"], missing["id"]] == ["a", "b"]
     assert whole.geometry().length() == pytest.approx(8**0.5)
     assert missing.geometry().isEmpty()
+
+
+def test_points_at_infinity_are_nowhere(write, tmp_path):
+    table = table_of(v=[1.0, 2.0, 3.0])
+    xy = np.array([(0.0, 0.0), (np.inf, 1.0), (2.0, -np.inf)])
+    table = replace(table, blocks=lambda: blocks_of([np.array([1.0, 2.0, 3.0])], xy))
+    layer = write(table, str(tmp_path / "x.gpkg")).layer
+    assert [f.geometry().isEmpty() for f in layer.getFeatures()] == [False, True, True]
+    assert layer.extent().xMaximum() == 0
+
+
+LOSSES = {
+    "large": np.array([1.0, 1e30, -3e23]),
+    "small": np.array([1e-17, 0.0, 0.25]),
+    "id": np.array([1, 2**53 + 1, -5]),
+    "text": np.array(["short", "x" * 300, None], dtype=object),
+    "missing": np.array([np.nan, 1.5, 2.5]),
+    "infinite": np.array([1.5, np.inf, 2.5]),
+    "fine": np.array([0.1 + 0.2, 1e-7, 123456.789]),
+    "number": np.array([1, -7, 2**40]),
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "changes"),
+    [
+        (
+            "shp",
+            "“large” (1e+30 became 1e+23), “small” (1e-17 became 0), "
+            "“id” (9007199254740993 became 9007199254740992), "
+            "“text” (a text of 300 characters became one of 254)",
+        ),
+        (
+            "tab",
+            "“id” (9007199254740993 became 9007199254740992), "
+            "“text” (a text of 300 characters became one of 254), "
+            "“missing” (what is empty became 0.0)",
+        ),
+        ("ods", "“small” (1e-17 became 0)"),
+        ("geojson", "“infinite” (inf became empty)"),
+        ("kml", "“id” (9007199254740993 became 9007199254740992)"),
+        ("csv", ""),
+        ("xlsx", ""),
+        ("gml", ""),
+        ("gpkg", ""),
+    ],
+)
+def test_values_that_a_format_changes_are_reported(write, tmp_path, suffix, changes):
+    columns = [Column("large"), Column("small"), Column("id", INTEGER), Column("text", TEXT)]
+    columns += [Column("missing"), Column("infinite"), Column("fine"), Column("number", INTEGER)]
+    arrays = list(LOSSES.values())
+    xy = np.zeros((3, 2))
+    table = Table("t", tuple(columns), 3, lambda: blocks_of(arrays, xy), POINT)
+    written = write(table, str(tmp_path / f"x.{suffix}"))
+    sentence = (
+        f"The format of x.{suffix} changes values: {changes}. "
+        "To keep them, choose another one, such as .gpkg."
+    )
+    assert [s for s in written.renamed if "changes values" in s] == [sentence] * bool(changes)
+
+
+def test_a_changed_value_is_found_among_many_blocks(write, tmp_path):
+    rows, block = 20_000, 25
+    values = np.arange(1.0, rows + 1)
+    values[12_345] = 1e-18
+    texts = np.array(["a"] * rows, dtype=object)
+    texts[1_234] = "é" * 128
+
+    def blocks():
+        for i in range(0, rows, block):
+            yield Block((values[i : i + block], texts[i : i + block]), np.zeros((block, 2)))
+
+    columns = (Column("v"), Column("t", TEXT))
+    [sentence] = write(Table("t", columns, rows, blocks, POINT), str(tmp_path / "x.shp")).renamed
+    assert "“v” (1e-18 became 0), “t” (a text of 128 characters became one of 127)" in sentence

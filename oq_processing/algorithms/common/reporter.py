@@ -11,6 +11,7 @@ from typing import Callable
 from qgis.core import QgsApplication, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 
+from ...diagnostics import printable
 from ...engine.calculation import LogRecord
 from ...engine.wait import Wait
 from ...outputs.core.notes import Note, Warn
@@ -37,7 +38,7 @@ class Reporter:
         """Show what is done now."""
         if text and text != self._text:
             self._text = text
-            self.feedback.setProgressText(text)
+            self.feedback.setProgressText(printable(text))
             flush_output()
 
     def progress(self, percent: float) -> None:
@@ -57,12 +58,12 @@ class Reporter:
 
     def info(self, text: str) -> None:
         """Show a line."""
-        self.feedback.pushInfo(text)
+        self.feedback.pushInfo(printable(text))
         flush_output()
 
     def warn(self, text: str) -> None:
         """Show a line that the user should act on."""
-        self.feedback.pushWarning(text)
+        self.feedback.pushWarning(printable(text))
 
     def notes(self, notes: Iterable[Note]) -> None:
         """Show what an output says of itself, each note at its level."""
@@ -77,7 +78,7 @@ class Reporter:
                 self.warn(f"More than {MAX_LINES} log lines; {rest}")
             if self._lines > MAX_LINES:
                 continue
-            line = str(record)
+            line = printable(str(record))
             if len(line) > MAX_LINE:  # the end of a traceback is what it is about
                 line = f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
             if record.level in ("ERROR", "CRITICAL"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import urlencode, urlsplit
 
 from ..address import origin
-from ..errors import EngineError, ServerFault
+from ..errors import EngineError, ServerFault, Unreachable
 from .multipart import CHUNK, Upload
 from .sockets import Sockets, announced, pieces
 
 if TYPE_CHECKING:
     import requests
 
+ENDLESS = 900.0  # seconds beyond the timeout for an answer that comes and does not end
 PACKED_CHUNK = 64 * 1024  # bytes of a compressed answer, each of which may become a thousand
 
 
@@ -78,7 +80,7 @@ class Answer:
 
     def title(self) -> str:
         """Return the title of an HTML page, "" if there is none."""
-        match = re.search(r"<title>(.*?)</title>", self.text()[:100_000], re.S | re.I)
+        match = re.search(r"<title>([^<]{0,300})", self.text()[:100_000], re.I)
         return " ".join(match[1].split())[:200] if match else ""
 
     def first_line(self) -> str:
@@ -123,10 +125,24 @@ class Exchange:
     answer: Answer = field(default_factory=Answer)
     sockets: Sockets = field(default_factory=Sockets)
     trace: str = ""
+    _seen: tuple[int, int, int] = (0, 0, 0)
+    _since: float = field(default_factory=time.monotonic)
 
     def report(self) -> None:
-        """Report progress."""
+        """Report progress; raise :class:`Unreachable` where a server answers without end.
+
+        A server that goes on with headers (as of 1xx), trailers or single bytes is never silent for
+        ``timeout``. ``ENDLESS`` seconds more are for a short answer, or the next piece of a file.
+        """
         form, answer = self.request.form, self.answer
+        seen = (form.sent if form else 0, answer.status, answer.size if self._target else 0)
+        if seen != self._seen:
+            self._seen, self._since = seen, time.monotonic()
+        limit = self.request.timeout + ENDLESS
+        if time.monotonic() - self._since > limit:
+            raise Unreachable(
+                f"{origin(self.request.url)} has not ended its answer within {limit:.0f} s."
+            )
         if self.request.progress is None:
             return
         if form is not None:

@@ -68,7 +68,13 @@ def forget_secrets(error: BaseException | None) -> None:
 
 def without_login(text: str) -> str:
     """Return a text without user names and passwords in the addresses of a proxy."""
-    return re.sub(r"//.*@", "//…@", text)
+    return "".join(map(_line_without_login, text.splitlines(keepends=True)))
+
+
+def _line_without_login(line: str) -> str:
+    # no pattern: one would look for the end again at each of a million slashes
+    begin, end = line.find("//"), line.rfind("@")
+    return f"{line[:begin]}//…{line[end:]}" if 0 <= begin < end else line
 
 
 def _is_proxy_login(error: Exception) -> bool:

@@ -64,8 +64,8 @@ def write_archive(
 
     ``progress`` is called with the bytes read so far and their total; what it raises ends the
     writing. The file appears under its name only when complete. The same files give the same bytes.
-    Raises ``InvalidJob`` if a file vanished or cannot be read any more, ``OSError`` if the target
-    cannot be written.
+    Raises ``InvalidJob`` if a file vanished, cannot be read any more or has another size than when
+    the job was checked, ``OSError`` if the target cannot be written.
     """
     part = target.with_name(target.name + ".part")
     try:
@@ -92,6 +92,7 @@ def _copy_archive(source: Path, part: Path, progress: Callable[[int, int], None]
             done += len(chunk)
             if progress:
                 progress(done, total)
+        _check_size(source, total, done)
 
 
 def _write_members(
@@ -119,11 +120,23 @@ def _write_members(
 
 def _chunks(member: Member, opened: Opened) -> Iterator[bytes]:
     """Read a file piece by piece, every failure to do so being the user's to know."""
+    shown = member.origin if isinstance(member.origin, Path) else member.name
+    read = 0
     try:
         with open_origin(member.origin, opened) as stream:
-            while chunk := stream.read(_CHUNK):
+            while read <= member.size and (chunk := stream.read(_CHUNK)):
+                read += len(chunk)
                 yield chunk
     except (OSError, *ZIP_ERRORS) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-        shown = member.origin if isinstance(member.origin, Path) else member.name
         raise InvalidJob(f"{shown} cannot be read any more: {reason}.") from exc
+    _check_size(shown, member.size, read)
+
+
+def _check_size(shown: Path | str, listed: int, read: int) -> None:
+    """Refuse a file that another program writes to: nobody knows what of it was sent."""
+    if read != listed:
+        raise InvalidJob(
+            f"{shown} has changed since the job was checked (from {listed:,} to {read:,} bytes). "
+            "Run again when no other program writes to it."
+        )

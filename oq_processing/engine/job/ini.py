@@ -15,10 +15,11 @@ from .references import IniReference
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _BREAK = re.compile(r"\r\n|\r|\n")
-_OPTION = re.compile(r"(?P<key>.*?)\s*[=:]\s*(?P<value>.*)$")
+_DELIMITER = re.compile("[=:]")
+_LONGEST_NAME = 200
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _NAME = re.compile(r"[A-Za-z_]\w*$")
-_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'")
+_QUOTED = re.compile(r"(?<!\\)(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')")
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def parse_parameters(text: str) -> dict[str, str]:
 
 def _parse(name: str, text: str, bom: bool) -> Ini:
     parser = configparser.ConfigParser(interpolation=None)
+    entries = _entries(name, text, parser.optionxform)
     try:
         parser.read_file(io.StringIO(text, newline=None), name)
     except configparser.MissingSectionHeaderError as exc:
@@ -180,9 +182,7 @@ def _parse(name: str, text: str, bom: bool) -> Ini:
     values: dict[str, str] = {}
     for section in parser.sections():
         values.update(parser.items(section))
-    entries = {
-        key: entry for key, entry in _entries(text, parser.optionxform).items() if key in values
-    }
+    entries = {key: entry for key, entry in entries.items() if key in values}
     found = _BREAK.search(text)
     return Ini(name, text, values, entries, bom, found.group() if found else "\n")
 
@@ -200,8 +200,12 @@ def _refuse_repeated(parser: configparser.ConfigParser, name: str) -> None:
         )
 
 
-def _entries(text: str, lowered: Callable[[str], str]) -> dict[str, Entry]:
-    """Find where each parameter stands, by the rules of ``configparser``."""
+def _entries(name: str, text: str, lowered: Callable[[str], str]) -> dict[str, Entry]:
+    """Find where each parameter stands, by the rules of ``configparser``.
+
+    Raises ``InvalidJob`` for a name that is too long to be one: ``configparser`` would look for its
+    end in a time that grows with the square of its length.
+    """
     found: dict[str, Entry] = {}
     section = ""
     current: Entry | None = None
@@ -219,10 +223,16 @@ def _entries(text: str, lowered: Callable[[str], str]) -> dict[str, Entry]:
         indent = leading
         if header := _HEADER.match(stripped):
             section, current = header["name"], None
-        elif option := _OPTION.match(stripped):
-            value = (start + option.start("value"), start + option.end("value"))
-            current = Entry(section, number, indent, [value])
-            key = lowered(option["key"].rstrip())
+            continue
+        delimiter = _DELIMITER.search(stripped)
+        end = delimiter.start() if delimiter else len(stripped)
+        if end > _LONGEST_NAME:
+            raise InvalidJob(f"{name} cannot be read: line {number} is not name = value.")
+        if delimiter:
+            value = stripped[end + 1 :].lstrip()
+            stop = start + len(stripped)
+            current = Entry(section, number, indent, [(stop - len(value), stop)])
+            key = lowered(stripped[:end].rstrip())
             # a section's own value wins over the one in [DEFAULT]
             if key not in found or section != configparser.DEFAULTSECT:
                 found[key] = current

@@ -161,7 +161,7 @@ def _hazard_calculation_id(ini: Ini) -> int | None:
         raise InvalidJob(
             f"{where} is a file, which cannot be sent: run that calculation first and give its id"
         )
-    if not re.fullmatch(r"\+?[0-9]+", value) or not int(value):
+    if not re.fullmatch(r"\+?[0-9]{1,18}", value) or not int(value):
         raise InvalidJob(f"{where} is not the id of a calculation")
     return int(value)
 

@@ -239,8 +239,9 @@ class _Reader:
             self.add_words(text, Role.SOURCE_MODEL)
 
     def add_words(self, text: str, role: Role) -> None:
-        for match in re.finditer(r"\S+", text):
-            self.add(match.group(), self.line + text.count("\n", 0, match.start()), role)
+        for number, line in enumerate(text.split("\n"), start=self.line):
+            for word in line.split():
+                self.add(word, number, role)
 
     def add(self, path: str, line: int, role: Role) -> None:
         self.found.append(XmlReference(path, line, role))

@@ -82,7 +82,7 @@ def _units_in(path: Path) -> dict[str, str]:
             with zipped.open(name) as file:
                 # only the head: cost types come before the assets
                 text = file.read(1_000_000).decode("utf-8")
-            for tag in re.findall(r"<costType\b[^>]*>", text):
-                attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+            for tag in re.findall(r"<costType\b[^<>]*>", text):
+                attributes = dict(re.findall(r'\b(\w+)="([^"]*)"', tag))
                 found[attributes.get("name", "")] = attributes.get("unit", "")
     return found

@@ -113,4 +113,8 @@ def matching(patterns: Sequence[str], values: Sequence[str]) -> tuple[Array, lis
 
 
 def _regular(pattern: str, flags: int) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), flags)
+    # each part where it first comes, and nowhere else: any other place would only cost time
+    first, *parts = map(re.escape, pattern.split("*"))
+    last = f".*{parts.pop()}" if parts else ""
+    middle = (f"(?=(?P<g{i}>.*?{part}))(?P=g{i})" for i, part in enumerate(parts) if part)
+    return re.compile(f"{first}{''.join(middle)}{last}", flags)

@@ -10,14 +10,16 @@ def cell_polygons(lon: Array, lat: Array) -> Array:
     """Return the corners of the cell of each site of a grid, shape (rows, 5, 2), in degrees.
 
     The grid has rows of equal latitude. At the antimeridian cells reach beyond 180 degrees, where
-    their neighbours begin, so that none is torn. Raises :class:`InvalidChoice` where the
-    sites are no grid.
+    their neighbours begin, so that none is torn; at the poles they end. Raises
+    :class:`InvalidChoice` where the sites are no grid.
     """
     widths, height = grid_spacing(lon, lat)
     sizes = np.stack([widths, np.full(len(widths), height)], axis=1)[:, np.newaxis, :]
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
     centers = np.stack([lon, lat], axis=1)[:, np.newaxis, :]
-    return centers + corners * sizes
+    cells: Array = centers + corners * sizes
+    cells[..., 1] = np.clip(cells[..., 1], -90, 90)
+    return cells
 
 
 def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
@@ -32,6 +34,8 @@ def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
         # a step over a hole in the grid is a multiple of the usual one
         return np.abs(steps / usual - np.round(steps / usual))
 
+    if not (np.isfinite(lon) & (np.abs(lat) <= 90)).all():
+        raise InvalidChoice("Sites without a place on Earth have no cells; use GEOMETRY=point.")
     if crosses_antimeridian(lon):
         lon = lon % 360
     row = np.round(lat, 4)
@@ -48,7 +52,9 @@ def grid_spacing(lon: Array, lat: Array) -> tuple[Array, float]:
         by_degrees = in_degrees.mean() <= in_km.mean()
         along, across = in_degrees if by_degrees else in_km, misfit(heights, height)
         if (along < 0.1).mean() > 0.95 and (across < 0.1).mean() > 0.95:
-            widths = np.full(len(lon), width) if by_degrees else shrunk_width / cosine
+            widths = np.full(len(lon), width)
+            if not by_degrees:
+                widths = np.minimum(shrunk_width / cosine, 360)  # all around a pole
             return widths, height
     raise InvalidChoice("These sites are no regular grid; use GEOMETRY=point.")
 

@@ -122,9 +122,11 @@ def _where(sites: Sites, wanted: str) -> _Where:
         return _Where(Geometry.NONE)
     if wanted in (CELL, Geometry.POLYGON):
         rings = cell_polygons(sites.lon, sites.lat)
-        # the narrowest: along a row, cells are the wider in degrees the nearer the pole
-        width, height = (float(size) for size in (rings[:, 2] - rings[:, 0]).min(axis=0))
-        return _Where(Geometry.POLYGON, rings=rings, cell_size=(width, height))
+        # the narrowest: along a row, cells are the wider in degrees the nearer the pole; the
+        # highest: those at a pole are cut
+        widths, heights = (rings[:, 2] - rings[:, 0]).T
+        size = (float(widths.min()), float(heights.max()))
+        return _Where(Geometry.POLYGON, rings=rings, cell_size=size)
     return _Where(Geometry.POINT, point_array(sites.lon, sites.lat))
 
 
