@@ -85,10 +85,18 @@ def demos() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.LocalEngine]:
-    """A real engine, for the length of the test session."""
+    """A real engine, for the length of the test session.
+
+    Its calculations start no workers, which would take longer to start than the work takes here;
+    script/demo and the tests of Start Local Engine have them.
+    """
     folder = tmp_path_factory.mktemp("engine")
-    with launch.running(ENGINE / "bin" / "oq", folder) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        serial = "[distribution]\noq_distribute = no\n"
+        patch.setattr(launch, "_CONFIGURATION", launch._CONFIGURATION + serial)
+        engine = launch.start(ENGINE / "bin" / "oq", folder)
+    yield engine
+    launch.stop(engine)
 
 
 @pytest.fixture(scope="session")
