@@ -81,13 +81,13 @@ class Expected:
     """A layer: what it is loaded with, and the cells of the export that its fields shall hold.
 
     ``columns``: field name → cells, in the order of the layer's rows; fields that are not named are
-    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none;
-    ``wkt``: geometries as text, instead.
+    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none or
+    where a row has no place; ``wkt``: geometries as text, instead.
     """
 
     parameters: dict[str, object]
     columns: dict[str, Texts]
-    xy: Sequence[tuple[str, str]] | None = None
+    xy: Sequence[tuple[str, str] | None] | None = None
     wkt: Texts | None = None
 
 
@@ -252,7 +252,7 @@ def _checked(
         for problem in _compare(case.client, case.calculation, case.output, expected):
             problems.append(f"[{where}] {problem}")
         compared.update(id(cell) for cells in expected.columns.values() for cell in cells)
-        compared.update(id(cell) for pair in expected.xy or () for cell in pair)
+        compared.update(id(cell) for pair in expected.xy or () for cell in pair or ())
         compared.update(id(cell) for cell in expected.wkt or ())
     problems += case.unseen(compared)
     tables = case.export.values()
@@ -429,7 +429,11 @@ def _compare(
                 different[name] += 1
                 if different[name] <= SHOWN:
                     yield f"row {number}: {name} is {attributes[position]!r}, not {cell!r}"
-        if expected.xy is not None:
+        if expected.xy is not None and expected.xy[number] is None:
+            if not feature.geometry().isNull():
+                different["geometry"] += 1
+                yield f"row {number} is somewhere"
+        elif expected.xy is not None:
             point = feature.geometry().asPoint()
             lon, lat = expected.xy[number]
             if not (same(point.x(), lon) and same(point.y(), lat)):

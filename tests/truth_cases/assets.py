@@ -26,7 +26,7 @@ def whole(case: Case) -> Iterator[Expected]:
 
 
 def nodes(case: Case) -> Iterator[Expected]:
-    """Nodes are where the damage of the same assets is."""
+    """Nodes are where the damage of the same assets is; those that are not assets are nowhere."""
     [table] = case.export.values()
     [damage] = [
         output
@@ -39,7 +39,7 @@ def nodes(case: Case) -> Iterator[Expected]:
         for asset, lon, lat in zip(*map(assets.column, ("asset_id", "lon", "lat")))
     }
     columns = {name: table.column(name) for name in table.header}
-    yield Expected({}, columns, [place[node] for node in columns["id"]])
+    yield Expected({}, columns, [place.get(node) for node in columns["id"]])
 
 
 CASES = {
