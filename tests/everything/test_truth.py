@@ -33,8 +33,8 @@ QA = {
     "logictree/case_28:job.ini": "sampling; custom site ids",
     "event_based/case_26:job_liq.ini": "liquefaction",
     "event_based/case_26:job_land.ini": "landslides",
-    "scenario_damage/case_12:job.ini": "damage by secondary perils",
-    "infrastructure_risk/case_3:job_scenario.ini": "networks; nodes that are not assets",
+    "scenario_damage/case_11:job.ini": "damage by secondary perils",
+    "infrastructure_risk/case_3:job_scenario.ini": "networks",
 }
 """Cases of the engine's own tests, and what they have that no demo has."""
 

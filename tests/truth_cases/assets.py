@@ -26,7 +26,7 @@ def whole(case: Case) -> Iterator[Expected]:
 
 
 def nodes(case: Case) -> Iterator[Expected]:
-    """Nodes are where the damage of the same assets is; those that are not assets are nowhere."""
+    """Nodes are where the damage of the same assets is, as far as they have some."""
     [table] = case.export.values()
     [damage] = [
         output
