@@ -81,8 +81,8 @@ class Expected:
     """A layer: what it is loaded with, and the cells of the export that its fields shall hold.
 
     ``columns``: field name → cells, in the order of the layer's rows; fields that are not named are
-    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none, or
-    where the engine exports no place of a row; ``wkt``: geometries as text, instead.
+    the layer's own affair. ``xy``: longitudes and latitudes of points, None where there are none,
+    or where the engine exports no place of a row; ``wkt``: geometries as text, instead.
     """
 
     parameters: dict[str, object]

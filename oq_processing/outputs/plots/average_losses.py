@@ -10,7 +10,8 @@ from .. import catalogue
 from ..assets.damage_states import damage_states
 from ..core.choices import Choices
 from ..core.csv_export import csv_files
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
 from ..core.wording import listed, loss_words
@@ -39,7 +40,7 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
         # by one tag rather than by several
         member = min(filter(None, members), key=lambda name: name.count("-"), default="")
     table = catalogue.read(source, replace(choices, kind="", loss_type="", member=member))
-    read, kinds = read_whole(table).of_kinds(choices.kind)
+    read, kinds = read_whole(table).of_kinds(choices.kind, source.branch)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -63,7 +64,11 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     )
     words = [c.label or c.name for c in tags]
     by = " and ".join(word if word.isupper() else word.lower() for word in words)
-    kind = "" if kinds[0] in ("mean", "rlz-0") else f", {kind_label(kinds[0]).lower()}"
+    kind = (
+        ""
+        if kinds[0] in ("mean", "rlz-0")
+        else f", {kind_words(kinds[0], source.branch(kinds[0]))}"
+    )
     label = values.label.partition(",")[0] if tags else values.label
     title = f"{_words(label, loss_type)}{f', by {by}' if by else ''}{kind}"
     shown, left = _shown(ranked, kinds[0])
@@ -85,7 +90,7 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     )
 
 
-def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[str]]:
+def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[Note]]:
     """Return the column of losses, their type, and what the log says of the others."""
     columns = [c for c in read.table.columns if c.quantity in _VALUES]
     if not columns:
@@ -106,7 +111,7 @@ def _words(label: str, loss_type: str) -> str:
 
 def _shown(
     ranked: Sequence[tuple[str, float]], kind: str
-) -> tuple[list[tuple[str, float]], list[str]]:
+) -> tuple[list[tuple[str, float]], list[Note]]:
     """Return the bars that are drawn, and a sentence on what is left out."""
     if len(ranked) <= MOST:
         return [*ranked], []
@@ -114,7 +119,7 @@ def _shown(
     if kind == "mean" or kind.startswith("rlz-"):
         return [*shown, (f"{len(others)} others, sum", sum(loss for _, loss in others))], []
     # quantiles must not be summed
-    return shown, [f"Not drawn: {len(others)} with smaller losses; DATA has all."]
+    return shown, [Info(f"Not drawn: {len(others)} with smaller losses; DATA has all.")]
 
 
 def losses_or_damage(source: Source, choices: Choices, place: Place) -> Plot:

@@ -10,6 +10,7 @@ from ...engine.errors import EngineError, InvalidChoice
 from .. import catalogue
 from ..core.choices import Choices, match_poes, nearest_475
 from ..core.columns import USUAL
+from ..core.notes import Info, Note, Warn
 from ..core.quantities import return_period
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
@@ -37,12 +38,12 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
     time = source.investigation_time
     there = sorted({float(poe) for poe in read.distinct("poe")})
     poes = match_poes(choices.poe, there, time)
-    poe, notes = nearest_475(poes, time), list[str]()
+    poe, notes = nearest_475(poes, time), list[Note]()
     if len(poes) > 1:
         others = listed([poe_text(p, time) for p in poes if p != poe])
         if choices.poe.strip():
             raise InvalidChoice(f"A figure shows one probability; choose one by POE: {others}.")
-        notes.append(f"Plotted: PoE {poe_text(poe, time)}; others by POE: {others}.")
+        notes.append(Info(f"Plotted: PoE {poe_text(poe, time)}; others by POE: {others}."))
     cells = sorted(read.where("poe", [poe]).cells(), key=lambda row: float(row["period"]))
     x = tuple(float(row["period"]) for row in cells)
     y = tuple(float(row["mea"]) for row in cells)
@@ -55,7 +56,7 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
     try:
         uniform = _uniform(source, poe, site)
     except EngineError as error:
-        notes.append(f"Without the uniform hazard spectrum: {error}")
+        notes.append(Warn(f"Without the uniform hazard spectrum: {error}"))
     else:
         series.append(uniform)
         rows += [(UNIFORM, *row, None, None, None) for row in zip(uniform.x, uniform.y)]
@@ -85,7 +86,7 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
         series=tuple(series),
         band=f"±{SIGMAS}σ of its logarithm",
         marks=marks,
-        notes=(*notes, *([site.note] if site.note else [])),
+        notes=(*notes, *([Info(site.note)] if site.note else [])),
     )
 
 

@@ -9,6 +9,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
 from ..core.lazy import np
+from ..core.notes import Info
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
 from ..core.wording import capital, listed, loss_words
@@ -69,7 +70,7 @@ def loss_distribution(source: Source, choices: Choices, _: Place) -> Plot:
         Column("std", label="Standard deviation (σ)", unit=axis.unit),
     ]
     bins = [*zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), shares.tolist())]
-    notes += [f"{missing} of {len(ids)} fields have no loss."] if missing else []
+    notes += [Info(f"{missing} of {len(ids)} fields have no loss.")] if missing else []
     return Plot(
         title=title,
         subtitle="\n".join([capital("; ".join(numbers)), subtitle(source)]),
@@ -84,7 +85,7 @@ def loss_distribution(source: Source, choices: Choices, _: Place) -> Plot:
             for value, name in ((mean - std, "mean − σ"), (mean, "mean"), (mean + std, "mean + σ"))
             if value > 0
         ),
-        notes=(*notes, f"{capital('; '.join(numbers))}."),
+        notes=(*notes, Info(f"{capital('; '.join(numbers))}.")),
     )
 
 

@@ -10,7 +10,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
 from ..core.kinds import kind_words, realizations_of
-from ..core.notes import Note
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, Table, small_table
 from ..core.wording import loss_words
@@ -68,11 +68,12 @@ def loss_exceedance(source: Source, choices: Choices, _: Place) -> Plot:
     )
 
 
-def zero_notes(series: Sequence[Series]) -> list[str]:
+def zero_notes(series: Sequence[Series]) -> list[Note]:
     """Return a sentence on curves that are mostly 0."""
     every = [y for s in series for y in s.y]
     zeros = every.count(0.0)
-    return [f"The loss is 0 at {zeros} of {len(every)} points."] if 2 * zeros > len(every) else []
+    said = Info(f"The loss is 0 at {zeros} of {len(every)} points.")
+    return [said] if 2 * zeros > len(every) else []
 
 
 def _loss_columns(table: Table) -> list[Column]:

@@ -9,6 +9,7 @@ from .. import catalogue
 from ..core.choices import Choices
 from ..core.columns import KIND, USUAL
 from ..core.kinds import kind_label
+from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
 from ..core.wording import listed
@@ -30,7 +31,7 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     they do not add up. One type of exceedance probability (EP, else the first).
     """
     read = read_whole(catalogue.read(source, replace(choices, kind="")))
-    read, kinds = read.of_kinds(choices.kind)
+    read, kinds = read.of_kinds(choices.kind, source.branch)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -39,10 +40,10 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     if not there:
         raise InvalidOutput(f"{read.table.title} has no curves of reinsurance.")
     types = list(dict.fromkeys(split_name(c.name).ep for c in there))
-    ep, notes = types[0], list[str]()
+    ep, notes = types[0], list[Note]()
     if len(types) > 1:
         others = [name.upper() for name in types[1:]]
-        notes.append(f"Plotted: {ep.upper()}; others by EP_TYPE: {listed(others)}.")
+        notes.append(Info(f"Plotted: {ep.upper()}; others by EP_TYPE: {listed(others)}."))
     values = [c for c in there if split_name(c.name).ep == ep and not split_name(c.name).ratio]
     values.sort(key=lambda c: [*_WORDS, name_of(c)].index(name_of(c)))
     cells = sorted(read.cells(), key=lambda row: float(row["return_period"]))
@@ -55,8 +56,12 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     shown = [s for s in series if any(s.y)] or series[:1]
     shown = sorted(sorted(shown, key=_largest)[:MOST], key=series.index)
     if left := [s.group for s in series if s not in shown]:
-        notes.append(f"Not drawn, but in DATA: {listed(left)}.")
-    single = "" if kinds[0] == "mean" or len(read.distinct("rlz_id")) < 2 else kind_label(kinds[0])
+        notes.append(Info(f"Not drawn, but in DATA: {listed(left)}."))
+    single = (
+        ""
+        if kinds[0] == "mean" or len(read.distinct("rlz_id")) < 2
+        else kind_label(kinds[0], source.branch(kinds[0]))
+    )
     title = ", ".join(
         [f"Reinsurance by return period ({ep.upper()})", *([single.lower()] if single else [])]
     )

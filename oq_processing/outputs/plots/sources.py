@@ -12,6 +12,7 @@ from .. import catalogue
 from ..core.choices import Choices, match_names, nearest_475
 from ..core.columns import IML, IMT, SOURCE
 from ..core.csv_export import csv_files, peek
+from ..core.notes import Info, Note
 from ..core.quantities import imt_order, imt_unit
 from ..core.source import Source
 from ..core.table import Column, small_table
@@ -50,7 +51,7 @@ def hazard_by_source(source: Source, choices: Choices, place: Place) -> Plot:
     ranked = sorted(rates, key=lambda name: -rates[name].get(level, 0.0))
     curves = {ALL: total, **_named(ranked, rates)}
     at = f"{imt} {level_text(level, imt)}"
-    notes.append(f"Sources by their contribution at {at}.")
+    notes.append(Info(f"Sources by their contribution at {at}."))
     title = f"Hazard by source: mean rate of exceedance of {imt}, {site.text}"
     columns = [*site_columns(False), SOURCE, IMT, replace(IML, unit=imt_unit(imt)), RATE]
     about = (site.site_id, site.lon, site.lat)
@@ -71,7 +72,7 @@ def hazard_by_source(source: Source, choices: Choices, place: Place) -> Plot:
             )
             for name, of in curves.items()
         ),
-        notes=(*notes, *([site.note] if site.note else [])),
+        notes=(*notes, *([Info(site.note)] if site.note else [])),
         legend="Source",
         periods=lambda period: 1 / period,
     )
@@ -112,11 +113,11 @@ def shares_by_source(source: Source, choices: Choices, place: Place) -> Plot:
                 tuple(100 * of[0.0] / total for of in named.values()),
             ),
         ),
-        notes=(*notes, *([site.note] if site.note else [])),
+        notes=(*notes, *([Info(site.note)] if site.note else [])),
     )
 
 
-def _one_imt(read: Rows, choices: Choices) -> tuple[str, list[str]]:
+def _one_imt(read: Rows, choices: Choices) -> tuple[str, list[Note]]:
     there = sorted(map(str, read.distinct("imt")), key=imt_order)
     if not there:
         raise InvalidOutput(f"{read.table.title} has no rates.")
@@ -124,7 +125,7 @@ def _one_imt(read: Rows, choices: Choices) -> tuple[str, list[str]]:
     if len(imts) > 1 and choices.imt.strip():
         raise InvalidChoice(f"A figure shows one of {', '.join(imts)}; choose one by IMT.")
     others = listed(imts[1:])
-    return imts[0], [f"Plotted: {imts[0]}; others by IMT: {others}."] if others else []
+    return imts[0], [Info(f"Plotted: {imts[0]}; others by IMT: {others}.")] if others else []
 
 
 def _rate(source: Source) -> float:

@@ -59,7 +59,7 @@ def average(source: Source, choices: Choices, count: int) -> Table:
     # not where a mean is not geometric; rows of LONG_FORMAT have one value
     if geometric and not choices.long_format:
         found = deviations(source, {i: arrays[i] for i in imts if short_imt(i) == i}, site)
-        notes += [found.note] if found.note else []
+        notes += found.notes
         columns += [column_of(imt, count) for imt in found.by_imt]
         wanted += found.by_imt.values()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ...engine.errors import InvalidOutput
 from ..core.csv_export import CsvFile, csv_files, scan
 from ..core.lazy import Array, np
+from ..core.notes import Info, Note, Warn
 from ..core.source import Source
 from ..core.table import Column, ColumnType
 from ..sites.collection import Sites
@@ -27,10 +28,10 @@ SAME = 1e-3
 
 @dataclass(frozen=True)
 class Deviations:
-    """Standard deviations by IMT, one for each site, NaN where it has no field; else a note."""
+    """Standard deviations by IMT, one for each site, NaN where it has no field; else ``notes``."""
 
     by_imt: dict[str, Array]
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 def deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviations:
@@ -44,7 +45,7 @@ def deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviati
     try:
         return _deviations(source, means, sites)
     except (*REFUSED, InvalidOutput) as error:
-        return Deviations({}, f"Without standard deviations: {error}")
+        return Deviations({}, (Warn(f"Without standard deviations: {error}"),))
 
 
 def _deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviations:
@@ -56,8 +57,12 @@ def _deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviat
     if count > MOST_ROWS:
         return Deviations(
             {},
-            f"Without standard deviations: {count:,} values of all fields are more than "
-            f"{MOST_ROWS:,}. Download gmf_data to calculate them.",
+            (
+                Info(
+                    f"Without standard deviations: {count:,} values of all fields are more than "
+                    f"{MOST_ROWS:,}. Download gmf_data to calculate them."
+                ),
+            ),
         )
     files = {file.member: file for file in csv_files(replace(source, output=listed[0]))}
     file = files.get(ALL_EVENTS)
@@ -73,7 +78,13 @@ def _deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviat
         known = own > 0
         if not np.allclose(np.exp(mean[imt])[known], own[known], rtol=SAME):
             return Deviations(
-                {}, f"Without standard deviations: gmf_data has another mean of {imt} than avg_gmf."
+                {},
+                (
+                    Warn(
+                        f"Without standard deviations: gmf_data has another mean of {imt} than "
+                        "avg_gmf."
+                    ),
+                ),
             )
     return Deviations({imt: np.where(means[imt] > 0, std[imt], np.nan) for imt in imts})
 
