@@ -450,6 +450,9 @@ def test_loss_curves_of_an_asset(risk):
         ("quantile-0.15", (0.0, 5.0), (0.25, 0.125)),
     ]
     assert plot.y.title == "Probability of exceedance in 50 years"
+    assert plot.title == "Loss curves, structural, asset a1"
+    one = risk("loss_curves-stats", LOSS_CURVES, Place(asset_id="a1"), parameters)
+    assert one.title == "Loss curve, structural, asset a1, mean"
     assert plot.x.log
     assert plot.y.log
     with pytest.raises(InvalidChoice, match=r"structural \[\], occupants \[people\]"):

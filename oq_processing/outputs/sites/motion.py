@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from ..core.choices import Choices, nearest_475
-from ..core.kinds import kind_words
+from ..core.kinds import kind_words, realization_notes
 from ..core.lazy import Array
 from ..core.notes import Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, Table, beyond_curves, common_unit
 from ..core.wording import capital, chance, level_text, with_unit, years
-from .hazard import Hazard, realization_notes
+from .hazard import Hazard
 from .site_table import LongFormat, of_first_imt, site_table
 
 SHOWN_MAPS = 8  # with sites beyond the curves, which the log counts
@@ -57,7 +57,10 @@ def motion_table(
         of_imt[poes.index(nearest_475(poes, hazard.time))],
         partial(map_title, time=hazard.time),
         rows,
-        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
+        notes=(
+            *realization_notes((c.kind for c in columns), hazard.about),
+            *end_notes(columns, arrays),
+        ),
     )
 
 
