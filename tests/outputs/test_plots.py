@@ -11,7 +11,16 @@ from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs.core import table
 from oq_processing.outputs.core.choices import Choices
 from oq_processing.outputs.plots import plot as plots
-from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Place, find_site, labels
+from oq_processing.outputs.plots.plot import (
+    BARS,
+    GRID,
+    LINES,
+    STACKS,
+    Place,
+    Series,
+    find_site,
+    labels,
+)
 from oq_processing.outputs.sites.collection import Sites
 
 NOWHERE = Place()
@@ -158,7 +167,9 @@ def test_realizations_with_the_mean_of_the_engine(plotted, exported, client, log
     assert [s.kind for s in plot.series] == list(names)
     for series in plot.series:
         assert as_csv(series) == curve_of(members[names[series.kind]], 0)
-    assert labels(plot.series)[:2] == ["Mean", "Realization 3"]
+    mean, third = labels(plot.series)[:2]
+    assert mean == "Mean"
+    assert re.fullmatch(r"Realization 3 \([A-Z~]+, weight 0\.[0-9]+\)", third)
     # one realization alone is what was asked for
     assert [s.kind for s in plotted(logic_tree, "hcurves", kind="rlz-3").series] == ["rlz-3"]
 
@@ -215,6 +226,11 @@ def of_a_year(hazard_source, sites):
         return plots.read(source, Choices(**choices), Place())
 
     return plot
+
+
+def test_bars_of_realizations_are_named_once():
+    bars = [Series((0.0,), (1.0,), f"rlz-{i}", f"Realization {i}", about="A~B") for i in (0, 1)]
+    assert labels(bars) == ["Realization 0 (A~B)", "Realization 1 (A~B)"]
 
 
 def test_one_year_is_one_year(of_a_year):

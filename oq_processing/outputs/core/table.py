@@ -91,7 +91,16 @@ class Column:
     def meaning(self) -> dict[str, Any]:
         """Return what is known of the column, for the layer's metadata."""
         known = {"name": self.name, "type": self.type, "additive": self.additive}
-        for key in ("label", "unit", "quantity", "kind", "imt", "loss_type", "damage_state"):
+        for key in (
+            "label",
+            "unit",
+            "quantity",
+            "kind",
+            "imt",
+            "loss_type",
+            "damage_state",
+            "peril",
+        ):
             if value := getattr(self, key):
                 known[key] = value
         if self.ends:
