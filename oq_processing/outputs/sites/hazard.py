@@ -207,5 +207,8 @@ def limit_notes(hazard: Hazard, imts: Iterable[str]) -> tuple[Note, ...]:
     cut = [
         f"{i} {level_text(v, i)}" for i, v in low.items() if min(hazard.levels[i], default=v) < v
     ]
-    text = "Below the minimum intensity of the ground motion fields the curves are lower limits"
+    text = (
+        "Below the minimum intensity of the ground motion fields, curves and what is read from "
+        "them are lower limits"
+    )
     return (Warn(f"{text}: {', '.join(cut)}."),) if cut else ()
