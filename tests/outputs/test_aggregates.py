@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import csv_text
+from helpers import GSIMS, csv_text
 
 from oq_processing.engine.errors import InvalidChoice
 from oq_processing.outputs import catalogue
@@ -255,6 +255,15 @@ def test_states_of_damage_have_their_names(aggregate_source, rows_of):
     assert rows_of(table) == [("structural", 9.0, 0.5, 0.25, 100.0, 3.0, "mean")]
 
 
+def test_realizations_of_totals_are_named_in_the_log(aggregate_source):
+    source = aggregate_source("aggrisk", RISK)
+    source.client.extracts[5, "realizations"] = {"array": GSIMS}
+    assert read(source, member="total").notes == (
+        "Realization 0 (BooreAtkinson2008, weight 0.75); Realization 1 (ChiouYoungs2014, "
+        "region = JPN, weight 0.25).",
+    )
+
+
 def test_totals_of_damage_are_of_all_perils(aggregate_source):
     files = {"aggrisk-": "loss_type,no_damage,slight,complete structural,9,0.5,0.25"}
     inputs = {"liquefaction_fragility": {"structural": "a"}, "landslide_fragility": {"area": "b"}}
@@ -497,8 +506,8 @@ def test_return_periods_are_columns(aggregate_source):
     assert (names, values) == (["structural-100y"], {"East": [102.0]})
     [column] = table.columns
     assert column.title == (
-        "Structural loss at the 100-year return period, occurrence exceedance probability (OEP) "
-        "[EUR]"
+        "Structural loss at the 100-year return period, occurrence exceedance probability "
+        "(OEP), mean [EUR]"
     )
     assert not column.additive
 

@@ -71,6 +71,14 @@ def test_a_table_of_the_exposure(exposure, rows_of):
     assert (table.style.field, table.style.classification) == ("value-structural", "logarithmic")
 
 
+def test_places_of_assets_have_the_digits_of_the_engine(exposure, rows_of):
+    fields = {**FIELDS, "lon": [80.08882, 80.08882, 81.25], "lat": [29.12345, 29.12345, 28.75]}
+    table = exposure(fields=fields)
+    assert rows_of(table)[0][1:3] == (80.08882, 29.12345)
+    [block] = table.blocks()
+    assert block.xy[0].tolist() == [80.08882, 29.12345]
+
+
 def test_units_that_nobody_tells_are_not_guessed(exposure):
     table = exposure(exposure=None)
     assert table.column("value-structural").unit == ""

@@ -552,6 +552,17 @@ def test_all_events_as_a_table(motion, rows_of):
         read(source, member="gmf-data", event_id="1")
 
 
+def test_ids_that_the_engine_has_made_are_geohashes(motion):
+    mesh = "custom_site_id,lon,lat\r\nkpbm5kup,0.50000,-0.50000\r\n"
+    fields = "event_id,gmv_PGA,custom_site_id\r\n1,5.0E-01,kpbm5kup\r\n"
+    titles = []
+    for text in (mesh, mesh.replace("-0.5", "0.5")):
+        source = motion({})
+        source.client.exported = zipped({"gmf-data_5.csv": fields, "sitemesh_5.csv": text})
+        titles.append(read(source, member="gmf-data").columns[1].title)
+    assert titles == ["Site (geohash)", "Site (custom id)"]
+
+
 def test_ids_that_stand_for_several_places_have_none(motion, rows_of):
     source = motion({})
     mesh = MESH + "b,11.00000,41.00000\r\n"

@@ -292,6 +292,16 @@ def test_sites_at_the_ends_of_curves_are_counted(ends):
     assert catalogue.read(ends(), Choices(imt="SA(0.2)")).notes == ()
 
 
+def test_maps_below_the_minimum_intensity_are_lower_limits(ends):
+    source = ends(minimum_intensity={"PGA": 0.3, "SA(0.2)": 0.01})
+    vars(source)["calculation"] = type(source.calculation)(5, "a job", "event_based", "complete")
+    [note] = catalogue.read(source, Choices(imt="PGA,SA(0.2)")).notes[1:]
+    assert note == (
+        "Below the minimum intensity of the ground motion fields, curves and what is read from "
+        "them are lower limits: PGA 0.3 g."
+    )
+
+
 def test_amplified_curves_have_other_ends(ends):
     soil = ends(soil_intensities=[0.02, 0.5])
     table = catalogue.read(soil, Choices(imt="PGA", poe="10%"))

@@ -234,8 +234,8 @@ def test_what_columns_mean(curves):
 def test_curves_below_the_minimum_intensity_are_lower_limits(curves):
     low = {**PARAMETERS, "minimum_intensity": {"default": 0.15, "MMI": 5}}
     note = (
-        "Below the minimum intensity of the ground motion fields the curves are lower limits: "
-        "PGA 0.15 g, SA(0.2) 0.15 g."
+        "Below the minimum intensity of the ground motion fields, curves and what is read from "
+        "them are lower limits: PGA 0.15 g, SA(0.2) 0.15 g."
     )
     source = curves(low, mode="event_based")
     assert catalogue.read(source, Choices()).notes == (note,)

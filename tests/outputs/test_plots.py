@@ -19,6 +19,7 @@ from oq_processing.outputs.plots.plot import (
     STACKS,
     TOWERS,
     Place,
+    Series,
     find_site,
     labels,
 )
@@ -168,7 +169,9 @@ def test_realizations_with_the_mean_of_the_engine(plotted, exported, client, log
     assert [s.kind for s in plot.series] == list(names)
     for series in plot.series:
         assert as_csv(series) == curve_of(members[names[series.kind]], 0)
-    assert labels(plot.series)[:2] == ["Mean", "Realization 3"]
+    mean, third = labels(plot.series)[:2]
+    assert mean == "Mean"
+    assert re.fullmatch(r"Realization 3 \([A-Z~]+, weight 0\.[0-9]+\)", third)
     # one realization alone is what was asked for
     assert [s.kind for s in plotted(logic_tree, "hcurves", kind="rlz-3").series] == ["rlz-3"]
 
@@ -227,6 +230,11 @@ def of_a_year(hazard_source, sites):
         return plots.read(source, Choices(**choices), Place())
 
     return plot
+
+
+def test_bars_of_realizations_are_named_once():
+    bars = [Series((0.0,), (1.0,), f"rlz-{i}", f"Realization {i}", about="A~B") for i in (0, 1)]
+    assert labels(bars) == ["Realization 0 (A~B)", "Realization 1 (A~B)"]
 
 
 def test_one_year_is_one_year(of_a_year):
@@ -498,6 +506,9 @@ def test_loss_curves_of_an_asset(risk):
         ("quantile-0.15", (0.0, 5.0), (0.25, 0.125)),
     ]
     assert plot.y.title == "Probability of exceedance in 50 years"
+    assert plot.title == "Loss curves, structural, asset a1"
+    one = risk("loss_curves-stats", LOSS_CURVES, Place(asset_id="a1"), parameters)
+    assert one.title == "Loss curve, structural, asset a1, mean"
     assert plot.x.log
     assert plot.y.log
     with pytest.raises(InvalidChoice, match=r"structural \[\], occupants \[people\]"):

@@ -70,6 +70,19 @@ def test_sites(table_of, rows_of):
     assert table_of("site_model", site_model="sids,lon,lat,depth\r\n0,1,2,3\r\n").style is None
 
 
+def test_soil_of_slopes_has_units(table_of):
+    header = "sids,lon,lat,slope,cohesion_mid,dry_density,saturation,crit_accel,Fs"
+    table = table_of("site_model", site_model=f"{header}\r\n0,1,2,0.1,20000,1500,0.1,0.25,1.5\r\n")
+    assert titles(table)[3:] == [
+        "Slope [m/m]",
+        "Cohesion [Pa]",
+        "Dry density [kg/m³]",
+        "Saturation [fraction]",
+        "Critical acceleration [g]",
+        "Factor of safety",
+    ]
+
+
 def test_rates_by_source_know_their_site(table_of, rows_of):
     header = "source_id,imt,iml,afoe\r\n"
     about = COMMENT.format("lon={}, lat=-0.5, vs30=600.0")

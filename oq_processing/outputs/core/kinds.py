@@ -12,12 +12,17 @@ from typing import Callable
 
 from ...engine.errors import InvalidChoice
 from .choices import parts_of
+from .notes import Info, Note
 from .source import COLLECTED, Source
 from .table import Column
 from .wording import capital, listed
 
 LISTED_REALIZATIONS = 10
-"""Realizations that an error lists one by one at most."""
+"""Realizations that an error or the log lists one by one at most."""
+
+
+ON_CURVES = ("loss map", "loss curve")
+"""Quantities of which the mean is not the mean of values, but a value on the mean curve."""
 
 
 def parse_kind(text: str) -> str:
@@ -131,6 +136,16 @@ def kind_words(kind: str, about: str = "") -> str:
     return label[:1].lower() + label[1:]
 
 
+def realization_notes(kinds: Iterable[str], about: Callable[[str], str]) -> tuple[Note, ...]:
+    """Return branch and weight of the first realizations among kinds, for the log."""
+    found = [kind for kind in dict.fromkeys(kinds) if realization(kind) is not None]
+    if not any(map(about, found)):
+        return ()
+    shown = "; ".join(kind_label(kind, about(kind)) for kind in found[:LISTED_REALIZATIONS])
+    more = len(found) - LISTED_REALIZATIONS
+    return (Info(shown + (f"; and {more} more realizations." if more > 0 else ".")),)
+
+
 def summable(kind: str) -> bool:
     """Return whether a kind of a total is the sum of those of its parts."""
     return kind == "mean" or realization(kind) is not None
@@ -146,10 +161,13 @@ def of_kind(
 ) -> Column:
     """Return a column for one of the kinds that were ``chosen`` of those that are ``there``.
 
-    Its label says which, but for the mean and where there is only one that is not all collected;
-    what is additive stays so only where it may be summed.
+    Its label says which, but for the only realization (unless all are collected in it) and for the
+    mean, which says so only where it is a value on the mean curve. What is additive stays so only
+    where it may be summed.
     """
-    plain = kind == "mean" or (len(there) == 1 and not source.collected)
+    plain = len(there) == 1 and not source.collected
+    if kind == "mean":
+        plain = column.quantity not in ON_CURVES
     return replace(
         column,
         name=name_of_kind(column.name, kind, chosen),

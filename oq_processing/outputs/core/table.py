@@ -91,7 +91,16 @@ class Column:
     def meaning(self) -> dict[str, Any]:
         """Return what is known of the column, for the layer's metadata."""
         known = {"name": self.name, "type": self.type, "additive": self.additive}
-        for key in ("label", "unit", "quantity", "kind", "imt", "loss_type", "damage_state"):
+        for key in (
+            "label",
+            "unit",
+            "quantity",
+            "kind",
+            "imt",
+            "loss_type",
+            "damage_state",
+            "peril",
+        ):
             if value := getattr(self, key):
                 known[key] = value
         if self.ends:
@@ -321,5 +330,10 @@ def point_array(lon: Array, lat: Array) -> Array:
 
 
 def degrees(values: Array) -> Array:
-    """Return degrees in the five digits that the engine writes, whatever precision they come in."""
-    return np.round(values.astype(np.float64, casting="same_kind"), 5)
+    """Return degrees as numbers of double precision.
+
+    In single precision they are those of sites, which the engine rounds to five digits; in double
+    precision they have the digits of the export, of ruptures six.
+    """
+    found = values.astype(np.float64, casting="same_kind")
+    return np.round(found, 5) if values.dtype == np.float32 else found

@@ -134,6 +134,9 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
             series.append(_spectrum(Series(x, y, kind, level), motions))
             rows += [(kind, poe, *cells) for cells in zip(periods, x, y)]
     notes += _end_notes(series, motions)
+    lowest = hazard.minimum.get
+    low = [m for i, m in enumerate(periods) if any(s.y[i] < lowest(m, 0.0) for s in series)]
+    notes += limit_notes(hazard, low)
     one = f"{kind_words(kinds[0])} " if len(kinds) == 1 else ""
     what = f"{one}uniform hazard {'spectrum' if len(series) == 1 else 'spectra'}"
     # one probability stands in the title, several in the legend

@@ -116,7 +116,7 @@ def labels(series: Sequence[Series]) -> list[str]:
     for s in series:
         words = [kind_label(s.kind, s.about)] if len(kinds) > 1 or len(groups) == 1 else []
         # bars by realization have it for their group
-        words += [s.group] if s.group and s.group not in words else []
+        words += [s.group] if s.group not in ("", *words, kind_label(s.kind)) else []
         found.append(", ".join(words))
     return found
 

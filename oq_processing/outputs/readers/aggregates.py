@@ -13,7 +13,7 @@ from ..assets.units import loss_unit, loss_unit_of_all
 from ..core.choices import Choices
 from ..core.columns import MEMBER, MEMBER_COLUMN
 from ..core.csv_export import CsvFile, csv_files
-from ..core.kinds import of_kind
+from ..core.kinds import of_kind, realization_notes
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note
 from ..core.output_type import OutputType
@@ -46,6 +46,9 @@ def read_aggregates(source: Source, choices: Choices) -> Table:
         names = ", ".join(member_word(source, f) for f in others)
         loaded = member_word(source, first.file)
         notes.append(Info(f"Loaded “{loaded}”. Other tables (set MEMBER): {names}."))
+    kinds = [kind for t in taken for kind in t.kinds]
+    if "rlz_id" in first.file.header:
+        notes += realization_notes(kinds, source.branch)
     by = f", by {' and '.join(first.tags)}" if first.tags else ""
     table = Table(
         title=f"{source.output.name}{by}, calculation {source.calculation.id}",

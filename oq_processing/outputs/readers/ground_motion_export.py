@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from ...engine.errors import InvalidChoice, InvalidOutput
 from ..assets.selection import largest_on_top
@@ -16,7 +17,7 @@ from ..core.output_type import OutputType
 from ..core.palettes import ground_motion_style
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, Geometry, Table, rows_per_block
-from ..sites.collection import site_columns
+from ..sites.collection import GEOHASH, are_geohashes, site_columns
 from . import general
 from .ground_motion_events import ALL_EVENTS
 from .ground_motion_fields import motion_of, words_of
@@ -58,6 +59,8 @@ def _read_all_events(source: Source, choices: Choices) -> Table:
         if choices.geometry == Geometry.POINT:
             raise InvalidChoice(f"{notes[0]} Use GEOMETRY=none.")
     about = [c for c in site_columns(True) if c.name in (key, "lon", "lat")]
+    if key != "site_id" and are_geohashes(islice(places.items(), 100)):
+        about[0] = GEOHASH
     columns = [EVENT, *about]
     values = [i for i, name in enumerate(file.header) if name not in ("event_id", key)]
     for i in values:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from ...engine.errors import InvalidOutput
 from ..core.choices import Choices
 from ..core.columns import IML, IMT, KIND
-from ..core.kinds import kind_label, name_of_kind, realization
+from ..core.kinds import kind_label, name_of_kind, realization, realization_notes
 from ..core.lazy import Array, np
 from ..core.output_type import OutputType
 from ..core.quantities import imt_unit
 from ..core.source import Source
 from ..core.table import Column, Table, common_unit, refuse_many
 from ..core.wording import capital, level_text, within
-from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard, realization_notes
+from ..sites.hazard import Hazard, fetch, limit_notes, read_hazard
 from ..sites.site_table import GEOMETRIES, LongFormat, of_first_imt, site_table, title_of_all
 
 SHOWN_LEVELS = {"g": 0.1, "cm/s": 10.0, "intensity": 6.0}
@@ -79,7 +79,10 @@ def read_hazard_curves(source: Source, choices: Choices) -> Table:
         _usual(columns),
         title_of,
         rows,
-        notes=(*realization_notes(hazard, columns), *limit_notes(hazard, imts)),
+        notes=(
+            *realization_notes((c.kind for c in columns), hazard.about),
+            *limit_notes(hazard, imts),
+        ),
     )
 
 

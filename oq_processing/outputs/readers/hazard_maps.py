@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..core.choices import Choices
 from ..core.columns import IMT, KIND
+from ..core.csv_export import csv_files, peek
 from ..core.kinds import name_of_kind
 from ..core.output_type import OutputType
 from ..core.source import Source
@@ -33,7 +34,25 @@ def read_map_statistics(source: Source, choices: Choices) -> Table:
     return _maps(source, choices, replace(read_hazard(source), realizations={}))
 
 
+def _with_secondary_perils(source: Source, hazard: Hazard) -> Hazard:
+    """Return the hazard with the measures of secondary perils, of which there are maps too.
+
+    The engine names them in the header of the CSV export and nowhere else.
+    """
+    maps = [output for output in source.outputs() if output.type == "hmaps"]
+    if not source.event_based or not source.oqparam.get("secondary_perils") or not maps:
+        return hazard
+    file = csv_files(replace(source, output=maps[0]), "it names the secondary perils")[0]
+    peek(file)
+    ends = tuple(f"-{poe}" for poe in hazard.poes)
+    found = [name.removesuffix(end) for name in file.header for end in ends if name.endswith(end)]
+    return replace(
+        hazard, levels={**hazard.levels, **{imt: () for imt in found if imt not in hazard.levels}}
+    )
+
+
 def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
+    hazard = _with_secondary_perils(source, hazard)
     poes = hazard.chosen_poes(source, choices)
     kinds, imts = hazard.kinds(choices), hazard.imts(choices)
     count = len(kinds) * len(imts) * len(poes)

@@ -44,7 +44,7 @@ _SITES = Known(
         Column("slope", label="Slope", unit="m/m"),
         Column("cohesion_mid", label="Cohesion", unit="Pa"),
         Column("friction_mid", label="Friction angle", unit="°"),
-        Column("saturation", label="Saturated fraction", unit="fraction"),
+        Column("saturation", label="Saturation", unit="fraction"),
         Column("dry_density", label="Dry density", unit="kg/m³"),
         Column("slab_thickness", label="Thickness of the slope failure", unit="m"),
         Column("crit_accel", label="Critical acceleration", unit="g"),

@@ -17,14 +17,14 @@ from ..assets.units import loss_unit_of_all
 from ..core.choices import Choices, any_poes, match_names
 from ..core.columns import KIND, USUAL
 from ..core.csv_export import CsvFile, csv_files, peek
-from ..core.kinds import choose_kinds, kind_words
+from ..core.kinds import choose_kinds, kind_words, of_kind
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
 from ..core.source import Source
 from ..core.table import Block, Column, Geometry, Table, rows_per_block
 from ..core.wording import listed, within
-from .loss_maps import map_column, map_of_kind, usual_map
+from .loss_maps import map_column, usual_map
 
 
 def read_loss_curves(source: Source, choices: Choices) -> Table:
@@ -164,7 +164,7 @@ def _loss_at_poes(
     for (kind, loss_type, poe), values in found.items():
         if loss_type in chosen:
             column = map_column(source, f"{loss_type}~poe-{poe:g}", loss_type, poe)
-            columns.append(map_of_kind(column, kind, list(files), names, source))
+            columns.append(of_kind(column, kind, list(files), names, source))
             arrays.append(values)
     if not columns:
         raise InvalidOutput(empty_note(source))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...engine.errors import InvalidOutput
 from ..assets.asset_table import asset_table, check_ids
@@ -51,7 +50,7 @@ def read_loss_maps(source: Source, choices: Choices) -> Table:
             for poe in poes:
                 name = f"{loss_type}~{texts[poe]}"
                 column = map_column(source, name, loss_type, poe)
-                columns.append(map_of_kind(column, kind, kinds, list(members), source))
+                columns.append(of_kind(column, kind, kinds, list(members), source))
                 values.append(array[loss_type][texts[poe]])
     usual = usual_map(columns, time)
     return chosen_assets(asset_table(source, choices, assets, columns, values, usual), choices)
@@ -69,14 +68,6 @@ def map_column(source: Source, name: str, loss_type: str, poe: float) -> Column:
         poe=poe,
         loss_type=loss_type,
     )
-
-
-def map_of_kind(
-    column: Column, kind: str, chosen: Sequence[str], there: Sequence[str], source: Source
-) -> Column:
-    """Return the column of a kind: that of the mean is the loss on the mean curve, and says so."""
-    found = of_kind(column, kind, chosen, there, source)
-    return replace(found, label=f"{found.label}, mean") if kind == "mean" else found
 
 
 def usual_map(columns: Sequence[Column], time: float | None) -> Column:

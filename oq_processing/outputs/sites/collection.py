@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidOutput, NotFound, ServerFault
@@ -34,15 +35,24 @@ class Sites:
         if self.custom_id is None:
             return False
         places = zip(self.lon[:100].tolist(), self.lat[:100].tolist())
-        return all(id_ == geohash(*place) for id_, place in zip(self.custom_id.tolist(), places))
+        return are_geohashes(zip(self.custom_id[:100].tolist(), places))
 
     def columns(self) -> list[tuple[Column, Array]]:
         """Return the columns that every layer of sites begins with."""
         columns = site_columns(self.custom_id is not None, self.depth is not None)
         arrays = (self.site_id, self.custom_id, self.lon, self.lat, self.depth)
         if self.generated:
-            columns[1] = replace(columns[1], label="Site (geohash)")
+            columns[1] = GEOHASH
         return list(zip(columns, (array for array in arrays if array is not None)))
+
+
+GEOHASH = replace(USUAL["custom_site_id"], label="Site (geohash)")
+"""The column of custom ids that the engine has made."""
+
+
+def are_geohashes(places: Iterable[tuple[str, tuple[float, float]]]) -> bool:
+    """Return whether all ids are the geohashes of their longitude and latitude."""
+    return all(id_ == geohash(*place) for id_, place in places)
 
 
 def geohash(lon: float, lat: float) -> str:

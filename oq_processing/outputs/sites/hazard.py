@@ -14,7 +14,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput, ServerFault
 from ..core.choices import Choices, match_names, match_poes
 from ..core.kinds import choose_kinds, kind_label, realization, realizations_of
 from ..core.lazy import Array
-from ..core.notes import Info, Note, Warn
+from ..core.notes import Note, Warn
 from ..core.npz import Npz
 from ..core.quantities import imt_order
 from ..core.source import Source
@@ -22,7 +22,6 @@ from ..core.table import Column
 from ..core.wording import level_text, within
 
 MANY_REALIZATIONS = 20  # more of them are fetched together, with those that were not chosen
-SHOWN_REALIZATIONS = 10  # of which the log tells path and weight
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Hazard:
         return choose_kinds(
             choices.kind,
             [*self.statistics, *(f"rlz-{number}" for number in self.realizations)],
-            self._about,
+            self.about,
         )
 
     def imts(self, choices: Choices) -> list[str]:
@@ -66,9 +65,10 @@ class Hazard:
 
     def label(self, kind: str) -> str:
         """Return a kind as people write it: ``Realization 3 (b1~b2, weight 0.25)``."""
-        return kind_label(kind, self._about(kind))
+        return kind_label(kind, self.about(kind))
 
-    def _about(self, kind: str) -> str:
+    def about(self, kind: str) -> str:
+        """Return branch path and weight of a realization, "" of a statistic or if unknown."""
         number = realization(kind)
         return "" if number is None else self.realizations.get(number, "")
 
@@ -207,15 +207,8 @@ def limit_notes(hazard: Hazard, imts: Iterable[str]) -> tuple[Note, ...]:
     cut = [
         f"{i} {level_text(v, i)}" for i, v in low.items() if min(hazard.levels[i], default=v) < v
     ]
-    text = "Below the minimum intensity of the ground motion fields the curves are lower limits"
+    text = (
+        "Below the minimum intensity of the ground motion fields, curves and what is read from "
+        "them are lower limits"
+    )
     return (Warn(f"{text}: {', '.join(cut)}."),) if cut else ()
-
-
-def realization_notes(hazard: Hazard, columns: Sequence[Column]) -> tuple[Note, ...]:
-    """Return branch path and weight of the first realizations among the columns, for the log."""
-    kinds = [k for k in dict.fromkeys(c.kind for c in columns) if realization(k) is not None]
-    if not any(map(hazard.realizations.get, realizations_of(kinds))):
-        return ()
-    shown = "; ".join(hazard.label(kind) for kind in kinds[:SHOWN_REALIZATIONS])
-    more = len(kinds) - SHOWN_REALIZATIONS
-    return (Info(shown + (f"; and {more} more realizations." if more > 0 else ".")),)

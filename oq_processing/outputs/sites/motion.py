@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from ..core.choices import Choices, nearest_475
-from ..core.kinds import kind_words
+from ..core.kinds import kind_words, realization_notes
 from ..core.lazy import Array
 from ..core.notes import Note, Warn
 from ..core.quantities import imt_unit, return_period
 from ..core.source import Source
 from ..core.table import Column, Table, beyond_curves, common_unit
 from ..core.wording import capital, chance, level_text, with_unit, years
-from .hazard import Hazard, realization_notes
+from .hazard import Hazard, limit_notes
 from .site_table import LongFormat, of_first_imt, site_table
 
 SHOWN_MAPS = 8  # with sites beyond the curves, which the log counts
@@ -48,6 +48,8 @@ def motion_table(
 ) -> Table:
     """Return a table of ground motion at sites, drawn by PGA at the PoE nearest 475 years."""
     of_imt = of_first_imt(columns)
+    lowest = hazard.minimum.get
+    low = [c.imt for c, values in zip(columns, arrays) if (values < lowest(c.imt, 0.0)).any()]
     poes = [c.poe or 0.0 for c in of_imt]
     return site_table(
         source,
@@ -57,7 +59,11 @@ def motion_table(
         of_imt[poes.index(nearest_475(poes, hazard.time))],
         partial(map_title, time=hazard.time),
         rows,
-        notes=(*realization_notes(hazard, columns), *end_notes(columns, arrays)),
+        notes=(
+            *realization_notes((c.kind for c in columns), hazard.about),
+            *end_notes(columns, arrays),
+            *limit_notes(hazard, low),
+        ),
     )
 
 
