@@ -39,7 +39,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
         # by one tag rather than by several
         member = min(filter(None, members), key=lambda name: name.count("-"), default="")
     table = catalogue.read(source, replace(choices, kind="", loss_type="", member=member))
-    read, kinds = read_whole(table).of_kinds(choices.kind)
+    whole = read_whole(table)
+    read, kinds = whole.of_kinds(choices.kind)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -63,7 +64,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     )
     words = [c.label or c.name for c in tags]
     by = " and ".join(word if word.isupper() else word.lower() for word in words)
-    kind = "" if kinds[0] in ("mean", "rlz-0") else f", {kind_label(kinds[0]).lower()}"
+    plain = kinds[0] == "mean" or (kinds == ["rlz-0"] and len(whole.distinct("rlz_id")) < 2)
+    kind = "" if plain else f", {kind_label(kinds[0]).lower()}"
     label = values.label.partition(",")[0] if tags else values.label
     title = f"{_words(label, loss_type)}{f', by {by}' if by else ''}{kind}"
     shown, left = _shown(ranked, kinds[0])

@@ -29,8 +29,8 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     From ``reinsurance-aggcurves``, as the engine has computed them: each is a curve of its own, and
     they do not add up. One type of exceedance probability (EP, else the first).
     """
-    read = read_whole(catalogue.read(source, replace(choices, kind="")))
-    read, kinds = read.of_kinds(choices.kind)
+    whole = read_whole(catalogue.read(source, replace(choices, kind="")))
+    read, kinds = whole.of_kinds(choices.kind)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -56,10 +56,9 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     shown = sorted(sorted(shown, key=_largest)[:MOST], key=series.index)
     if left := [s.group for s in series if s not in shown]:
         notes.append(f"Not drawn, but in DATA: {listed(left)}.")
-    single = "" if kinds[0] == "mean" or len(read.distinct("rlz_id")) < 2 else kind_label(kinds[0])
-    title = ", ".join(
-        [f"Reinsurance by return period ({ep.upper()})", *([single.lower()] if single else [])]
-    )
+    several = len(whole.distinct("rlz_id")) > 1
+    kind = [kind_label(kinds[0]).lower()] if several else []
+    title = ", ".join([f"Reinsurance by return period ({ep.upper()})", *kind])
     columns = [
         KIND,
         USUAL["return_period"],
