@@ -97,7 +97,9 @@ def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[str]]:
     chosen, notes = chosen_loss_types(there or [*wide], choices)
     if len(chosen) > 1:
         raise InvalidChoice(f"A figure shows one loss type; choose one of: {listed(chosen)}.")
-    return wide.get(chosen[0], columns[0]), chosen[0], notes
+    # of sources the last is per year, where there is one
+    usual = columns[-1 if columns[0].quantity == "source loss" else 0]
+    return wide.get(chosen[0], usual), chosen[0], notes
 
 
 def _words(label: str, loss_type: str) -> str:
