@@ -1,10 +1,12 @@
 """Pictures, as matplotlib has them before they are written: limits, lines, names."""
 
 import math
+import sys
 
 import pytest
 
 from oq_processing.drawing import figure
+from oq_processing.engine.errors import EngineError
 from oq_processing.outputs.core.table import small_table
 from oq_processing.outputs.plots.plot import (
     BARS,
@@ -209,3 +211,9 @@ def test_bars_on_a_plane():
     assert names(axes) == ["0 to 1", "−1 to 0"]
     labels = (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel())
     assert labels == ("Length [m]", "Magnitude", "Width [m]")
+
+
+def test_bars_on_a_plane_without_three_dimensions(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpl_toolkits.mplot3d", None)
+    with pytest.raises(EngineError, match=r"mplot3d.* Choose two dimensions: MEMBER=Mag_Dist\.$"):
+        figure.compose(of(TOWERS))

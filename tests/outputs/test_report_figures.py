@@ -223,6 +223,7 @@ def test_reinsurance_curves(recorded):
     assert plot.series[0].x == (30.0, 60.0, 120.0, 240.0, 480.0, 960.0)
     assert plot.series[0].y == (151.209, 665.435, 895.0, 895.0, 900.0, 900.0)
     assert plot.series[1].y == (50.0, 50.0, 58.0, 58.0, 150.0, 150.0)
+    assert plot.title == "Reinsurance by return period (EP)"
     rows = rows_of_table(plot.table)
     assert [r["value"] for r in rows if r["part"] == "Cession to WXLR"][:2] == [25.6046, 223.818]
     assert (plot.x.title, plot.x.log, plot.y.log) == ("Return period [years]", True, False)
@@ -249,6 +250,11 @@ def test_many_treaties_are_the_largest_ones(made):
         in plot.notes[0]
     )
     assert len(rows_of_table(plot.table)) == 2 * 15
+    # the realization has a name where there are several
+    text += "1,10" + text.splitlines()[-1][5:] + "\r\n"
+    files = {"reinsurance-aggcurves_5.csv": text}
+    plot = made("reinsurance-aggcurves", files, mode="event_based_risk", kind="rlz-0")
+    assert plot.title == "Reinsurance by return period (EP), realization 0"
 
 
 def test_average_losses_by_tag(recorded):

@@ -40,7 +40,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
         # by one tag rather than by several
         member = min(filter(None, members), key=lambda name: name.count("-"), default="")
     table = catalogue.read(source, replace(choices, kind="", loss_type="", member=member))
-    read, kinds = read_whole(table).of_kinds(choices.kind, source.branch)
+    whole = read_whole(table)
+    read, kinds = whole.of_kinds(choices.kind, source.branch)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -64,11 +65,8 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     )
     words = [c.label or c.name for c in tags]
     by = " and ".join(word if word.isupper() else word.lower() for word in words)
-    kind = (
-        ""
-        if kinds[0] in ("mean", "rlz-0")
-        else f", {kind_words(kinds[0], source.branch(kinds[0]))}"
-    )
+    plain = kinds[0] == "mean" or (kinds == ["rlz-0"] and len(whole.distinct("rlz_id")) < 2)
+    kind = "" if plain else f", {kind_words(kinds[0], source.branch(kinds[0]))}"
     label = values.label.partition(",")[0] if tags else values.label
     title = f"{_words(label, loss_type)}{f', by {by}' if by else ''}{kind}"
     shown, left = _shown(ranked, kinds[0])
@@ -100,7 +98,9 @@ def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[Note]]
     chosen, notes = chosen_loss_types(there or [*wide], choices)
     if len(chosen) > 1:
         raise InvalidChoice(f"A figure shows one loss type; choose one of: {listed(chosen)}.")
-    return wide.get(chosen[0], columns[0]), chosen[0], notes
+    # of sources the last is per year, where there is one
+    usual = columns[-1 if columns[0].quantity == "source loss" else 0]
+    return wide.get(chosen[0], usual), chosen[0], notes
 
 
 def _words(label: str, loss_type: str) -> str:

@@ -8,7 +8,7 @@ from ...engine.errors import InvalidChoice, InvalidOutput
 from .. import catalogue
 from ..core.choices import Choices
 from ..core.columns import KIND, USUAL
-from ..core.kinds import kind_label
+from ..core.kinds import kind_words
 from ..core.notes import Info, Note
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
@@ -30,8 +30,8 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     From ``reinsurance-aggcurves``, as the engine has computed them: each is a curve of its own, and
     they do not add up. One type of exceedance probability (EP, else the first).
     """
-    read = read_whole(catalogue.read(source, replace(choices, kind="")))
-    read, kinds = read.of_kinds(choices.kind, source.branch)
+    whole = read_whole(catalogue.read(source, replace(choices, kind="")))
+    read, kinds = whole.of_kinds(choices.kind, source.branch)
     if len(kinds) > 1:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
@@ -57,14 +57,9 @@ def reinsurance_curves(source: Source, choices: Choices, _: Place) -> Plot:
     shown = sorted(sorted(shown, key=_largest)[:MOST], key=series.index)
     if left := [s.group for s in series if s not in shown]:
         notes.append(Info(f"Not drawn, but in DATA: {listed(left)}."))
-    single = (
-        ""
-        if kinds[0] == "mean" or len(read.distinct("rlz_id")) < 2
-        else kind_label(kinds[0], source.branch(kinds[0]))
-    )
-    title = ", ".join(
-        [f"Reinsurance by return period ({ep.upper()})", *([single.lower()] if single else [])]
-    )
+    several = len(whole.distinct("rlz_id")) > 1
+    kind = [kind_words(kinds[0], source.branch(kinds[0]))] if several else []
+    title = ", ".join([f"Reinsurance by return period ({ep.upper()})", *kind])
     columns = [
         KIND,
         USUAL["return_period"],

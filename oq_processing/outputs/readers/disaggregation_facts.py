@@ -11,7 +11,7 @@ from ..core.csv_export import CsvFile
 from ..core.kinds import kind_words
 from ..core.lazy import Array, np
 from ..core.quantities import imt_unit, return_period
-from ..core.wording import percent, within, years
+from ..core.wording import duration, percent, within
 from .disaggregation_bins import Bins, by_of, read_bins, site_id_of
 
 
@@ -33,8 +33,7 @@ def level_text(bins: Bins) -> str:
     shown = percent(float(f"{poe:.3g}"))
     if not bins.time:
         return f"{text} ({shown})"
-    period = years(return_period(poe, bins.time))
-    return f"{text} ({shown}{within(bins.time)}, {period} years)"
+    return f"{text} ({shown}{within(bins.time)}, {duration(return_period(poe, bins.time))})"
 
 
 def title(bins: Bins) -> str:
