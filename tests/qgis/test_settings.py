@@ -92,6 +92,7 @@ def test_another_calculation_under_the_id_is_neither_hidden_nor_changed(other):
     settings.remember_overrides(URL, ONE, CHANGED)
     assert ONE in settings.hidden(URL)
     assert replace(ONE, status="shared", size_mb=2.0) in settings.hidden(URL)
+    assert replace(ONE, owner="alice@host") in settings.hidden(URL), "a newer engine, or an older"
     assert settings.overrides_of(URL, ONE) == CHANGED
     assert other not in settings.hidden(URL)
     assert settings.overrides_of(URL, other) == {}
