@@ -156,7 +156,7 @@ def test_what_cannot_be_stored_is_an_error_and_is_not_stored_later():
 
 @pytest.mark.parametrize(
     ("stored", "ids"),
-    [("", set()), ("7", {7}), ("7 x 8", {7, 8}), ("7,8", set()), (None, set())],
+    [("", set()), ("7", {7}), ("7 x 8", {7, 8}), ("7,8", set()), ("²", set()), (None, set())],
 )
 def test_a_list_that_somebody_edited_is_no_error(profile, stored, ids):
     profile.setValue(f"openquake/hidden/{QUOTED}", stored)
