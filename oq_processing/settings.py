@@ -56,11 +56,11 @@ def hidden(server: str) -> Hidden:
     for name in reversed(_names(server)):
         # earlier versions: one text, "3 7"
         words = str(settings.value(_HIDDEN + name, "") or "").split()
-        known.update((int(word), None) for word in words if word.isdigit())
+        known.update((int(word), None) for word in words if word.isdecimal())
         settings.beginGroup(_HIDDEN + name)
         keys = settings.childKeys()
         settings.endGroup()
-        for calculation_id in (int(key) for key in keys if key.isdigit()):
+        for calculation_id in (int(key) for key in keys if key.isdecimal()):
             text = settings.value(f"{_HIDDEN}{name}/{calculation_id}", "")
             known.pop(calculation_id, None)
             if text:  # else it is shown, whatever is said elsewhere

@@ -51,8 +51,9 @@ class Calculation:
         moment the calculation executes; before, it is the time of the submission. What is empty is
         not known.
         """
-        mine = (self.owner, self.description, self.mode)
-        theirs = (later.owner, later.description, later.mode)
+        # engines before 3.26 report user@host
+        mine = (self.owner.partition("@")[0], self.description, self.mode)
+        theirs = (later.owner.partition("@")[0], later.description, later.mode)
         if self.description != WAITING_TO_START and any(
             known and known != found for known, found in zip(mine, theirs)
         ):

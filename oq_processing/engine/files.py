@@ -21,8 +21,8 @@ from . import process
 
 TEMPORARY = "openquake-qgis-"
 """Begin of the names of folders with files that nobody needs after a run."""
-ABANDONED = 86_400.0
-"""Seconds after which what a killed program has left is removed."""
+ABANDONED = 24 * 3600
+"""Seconds after which what a killed run has left is removed by another one."""
 SUFFIX = ".part"
 """End of the names of what is not complete yet."""
 PREFIX = ".openquake-"
@@ -87,7 +87,8 @@ def temporary_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
         folder = Path(name)
         with (folder / "lock").open("ab") as file:
-            process.lock(file)
+            with suppress(OSError):  # a network drive that knows no locks never removes one
+                process.lock(file)
             _remove_abandoned(folder.parent)
             (folder / "files").mkdir()
             yield folder / "files"

@@ -13,10 +13,7 @@ from typing import Any
 from xml.sax.saxutils import escape  # nosec B406 # writes XML, reads none
 
 from ..engine.errors import EngineError
-from ..engine.files import alone_in, replacing
-
-ABANDONED = 24 * 3600
-"""Seconds after which a table or a folder that nobody finished is removed by another run."""
+from ..engine.files import ABANDONED, alone_in, replacing
 
 JOURNALS = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a database that is written, and applies to any file of its name."""

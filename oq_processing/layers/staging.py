@@ -15,7 +15,7 @@ from pathlib import Path
 from ..engine import files
 from ..engine.errors import EngineError
 from .destination import Destination
-from .geopackage import ABANDONED, JOURNALS, replacing_table
+from .geopackage import JOURNALS, replacing_table
 from .style import STYLE_NAME
 
 UNFINISHED, REPLACED = "unfinished", "replaced"
@@ -213,5 +213,5 @@ def _remove_abandoned(parent: Path) -> None:
             if folder.is_symlink() or [path.name for path in folder.iterdir()] != [UNFINISHED]:
                 continue
             newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-            if time.time() - newest > ABANDONED:
+            if time.time() - newest > files.ABANDONED:
                 shutil.rmtree(folder, ignore_errors=True)

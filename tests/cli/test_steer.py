@@ -35,7 +35,8 @@ def fake():
         engine.calculations[1] = FakeCalculation(1, "complete", outputs=rows)
         engine.calculations[2] = FakeCalculation(2, "executing")
         engine.calculations[2].write("a line")
-        list_rows(engine, [row(1), row(2, status="executing")])
+        rows = [row(1), row(2, status="executing")]
+        list_rows(engine, [{**shown, "description": "A test"} for shown in rows])
         yield engine
 
 

@@ -341,7 +341,7 @@ BROKEN = {
     "the progress": (Reporter, "progress", lambda reporter, percent: percent > 5),
     "the phase": (Reporter, "phase", says("Calculation 1")),
     "the id that is shown": (Reporter, "info", says("submitted to")),
-    "what is remembered": (settings, "remember_overrides", None),
+    "what is kept of an earlier one": (settings, "forget", None),
     "the reason of a failure": (running, "check_succeeded", None),
 }
 

@@ -47,6 +47,8 @@ def test_from_start_to_stop(registry, home, oq, server, client, demos, monkeypat
     url = started.results["SERVER"]
     assert started.results == {"SERVER": url, "VERSION": "3.26.2"}
     assert started.feedback.has(f"OpenQuake Engine 3.26.2 is started at {url}")
+    assert started.feedback.has("Other users of this computer can reach it without a password: ")
+    assert home.stat().st_mode & 0o777 == 0o700
     # its own database: what others have calculated is not in it
     own = EngineClient(url)
     assert own.calculations() == []

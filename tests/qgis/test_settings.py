@@ -92,6 +92,7 @@ def test_another_calculation_under_the_id_is_neither_hidden_nor_changed(other):
     settings.remember_overrides(URL, ONE, CHANGED)
     assert ONE in settings.hidden(URL)
     assert replace(ONE, status="shared", size_mb=2.0) in settings.hidden(URL)
+    assert replace(ONE, owner="alice@host") in settings.hidden(URL), "a newer engine, or an older"
     assert settings.overrides_of(URL, ONE) == CHANGED
     assert other not in settings.hidden(URL)
     assert settings.overrides_of(URL, other) == {}
@@ -155,7 +156,7 @@ def test_what_cannot_be_stored_is_an_error_and_is_not_stored_later():
 
 @pytest.mark.parametrize(
     ("stored", "ids"),
-    [("", set()), ("7", {7}), ("7 x 8", {7, 8}), ("7,8", set()), (None, set())],
+    [("", set()), ("7", {7}), ("7 x 8", {7, 8}), ("7,8", set()), ("²", set()), (None, set())],
 )
 def test_a_list_that_somebody_edited_is_no_error(profile, stored, ids):
     profile.setValue(f"openquake/hidden/{QUOTED}", stored)
