@@ -55,13 +55,12 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
     site = _find(source, place, "hcurves", imts[0])
     curves = read_site_curves(source, kinds, imts, site.row)
     series, rows = [], []
-    limits = {imt: minimum_intensity(source, imt) for imt in imts}
-    limited = any(limits.values())
+    limited = any(imt in hazard.minimum for imt in imts)
     for imt in imts:
         for kind in kinds:
             levels, poes = (tuple(map(float, values)) for values in curves[kind, imt])
             group = imt if len(imts) > 1 else ""
-            series.append(Series(levels, poes, kind, group, limit=limits[imt]))
+            series.append(Series(levels, poes, kind, group, limit=hazard.minimum.get(imt)))
             rows += [
                 (
                     kind,
@@ -69,7 +68,7 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
                     x,
                     y,
                     _period(y, hazard.time),
-                    *([x < (limits[imt] or 0.0)] if limited else []),
+                    *([x < hazard.minimum.get(imt, 0.0)] if limited else []),
                 )
                 for x, y in zip(levels, poes)
             ]
@@ -89,18 +88,6 @@ def hazard_curves(source: Source, choices: Choices, place: Place) -> Plot:
         levels=tuple((poe, _level(poe, time)) for poe in hazard.poes),
         periods=lambda period: -math.expm1(-time / period),
     )
-
-
-def minimum_intensity(source: Source, imt: str) -> float | None:
-    """Return the ground motion of an IMT below which an event-based calculation has none.
-
-    In the unit of the IMT; hazard curves are lower limits below. None where there is none.
-    """
-    given = source.oqparam.get("minimum_intensity")
-    if not source.event_based or not isinstance(given, dict):
-        return None
-    found = given.get(imt, given.get("default"))
-    return float(found) if found else None
 
 
 def _period(poe: float, time: float | None) -> float | None:
