@@ -30,7 +30,7 @@ def parse_kind(text: str) -> str:
     text = text.strip().lower()
     if text == "median":
         return "quantile-0.5"
-    if match := re.fullmatch(r"rlz-?(\d{1,18})", text):
+    if match := re.fullmatch(r"rlz-?(\d{1,999})", text):
         return f"rlz-{int(match[1])}"
     if match := re.fullmatch(r"quantile-(\d*\.?\d+)", text):
         return f"quantile-{float(match[1])}"  # as the engine writes it
@@ -91,7 +91,7 @@ def _chosen(
             found += [f"rlz-{number}" for number in numbers]
             if not numbers:
                 raise InvalidChoice("This calculation kept no single realizations")
-        elif match := re.fullmatch(r"rlz-?(\d{1,18})\.\.(?:rlz-?)?(\d{1,18})", wanted):
+        elif match := re.fullmatch(r"rlz-?(\d{1,999})\.\.(?:rlz-?)?(\d{1,999})", wanted):
             first, last = int(match[1]), int(match[2])
             chosen = [number for number in numbers if first <= number <= last]
             if len(chosen) != last - first + 1 or not chosen:
