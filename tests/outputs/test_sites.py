@@ -70,6 +70,13 @@ def test_coordinates_have_the_digits_of_the_engine(hazard_source, sites):
     assert point_array(np.float32([80.08882]), np.float32([29.1])).tolist() == [[80.08882, 29.1]]
 
 
+def test_places_of_an_export_keep_their_digits():
+    """Those of ruptures have six."""
+    assert point_array(np.array([-78.730261]), np.array([2.938676])).tolist() == [
+        [-78.730261, 2.938676]
+    ]
+
+
 def test_depth_is_a_column_where_there_is_one(hazard_source, sites):
     array = sites([10.0, 11.0], [1.0, 2.0], depth=[0.0, -1.5])
     found = read_sites(hazard_source({}, {}, {5: array}), 2)

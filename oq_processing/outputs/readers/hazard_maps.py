@@ -39,8 +39,10 @@ def _with_secondary_perils(source: Source, hazard: Hazard) -> Hazard:
 
     The engine names them in the header of the CSV export and nowhere else.
     """
+    if not source.event_based or not source.oqparam.get("secondary_perils"):
+        return hazard
     maps = [output for output in source.outputs() if output.type == "hmaps"]
-    if not source.event_based or not source.oqparam.get("secondary_perils") or not maps:
+    if not maps:
         return hazard
     file = csv_files(replace(source, output=maps[0]), "it names the secondary perils")[0]
     peek(file)
