@@ -28,7 +28,7 @@ CASES = {
         "There is no probability of exceedance “0.05”; POE may be: 0.1 (10%, 475y), "
         "0.02 (2%, 2475y)",
     ),
-    "no such realization": ({"KIND": "rlz-7"}, "KIND may be: mean, rlz-0"),
+    "no such realization": ({"KIND": "rlz-7"}, "KIND may be: mean, rlz-0 (A~A, weight 1)"),
     "no such folder": ({"OUTPUT": "no/folder/map.gpkg"}, "folder"),
     "gone with the process": ({"OUTPUT": "TEMPORARY_OUTPUT"}, "give a file: OUTPUT="),
 }

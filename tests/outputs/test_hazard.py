@@ -203,7 +203,7 @@ def test_one_site_is_no_grid(source_of, logic_tree):
     [
         ({"imt": "PGV"}, "IMT may be: PGA, SA(0.025), SA(0.05), SA(0.1), SA(0.2), SA(0.5)"),
         ({"poe": "5%"}, "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."),
-        ({"kind": "max"}, "KIND may be: mean, rlz-0."),
+        ({"kind": "max"}, "KIND may be: mean, rlz-0 (A~A, weight 1)."),
         (
             {"geometry": "line"},
             "Hazard Maps can be loaded with GEOMETRY auto, point, cell or none.",

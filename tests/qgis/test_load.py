@@ -313,7 +313,10 @@ LISTED = "fullreport (Full Report), hcurves (Hazard Curves), hmaps (Hazard Maps)
         ({"IMT": "PGV"}, "There is no intensity measure type “PGV”; IMT may be: PGA, SA(0.025), "),
         ({"POE": "0.3"}, "POE may be: 0.1 (10%, 475y), 0.02 (2%, 2475y)."),
         ({"POE": "often"}, "“often” is no probability of exceedance; write 0.1, 10% or 475y"),
-        ({"KIND": "max"}, "There is no statistic or realization “max”; KIND may be: mean, rlz-0."),
+        (
+            {"KIND": "max"},
+            "There is no statistic or realization “max”; KIND may be: mean, rlz-0 (A~A, weight 1).",
+        ),
         (
             {"GEOMETRY": "blob"},
             "GEOMETRY may be auto, point, polygon, line, cell, none; not “blob”",
