@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -442,6 +444,19 @@ def test_names_of_fields_are_those_of_the_csv(hazard_source, sites, rows_of):
     table = catalogue.read(hazard_source(parameters, values, {5: sites([0], [0])}), Choices())
     assert columns(table, rows_of)["PGA-0.09999995"] == (1.0,)
     assert columns(table, rows_of)["PGA-0.1"] == (2.0,)
+
+
+def test_maps_of_secondary_perils_are_named_by_the_export(hazard_source, sites, rows_of):
+    parameters = {"hazard_imtls": {"PGA": [1]}, "poes": [0.01], "secondary_perils": ["Hazus"]}
+    values = {("mean", "PGA"): [[1]], ("mean", "Hazus_LiqProb"): [[0.5]]}
+    source = hazard_source(parameters, values, {5: sites([0], [0])})
+    source = replace(source, calculation=replace(source.calculation, mode="event_based"))
+    source.client.has[5] = [source.output]
+    source.client.exported = b"custom_site_id,lon,lat,PGA-0.01,Hazus_LiqProb-0.01\na,0,0,1,5E-1\n"
+    table = catalogue.read(source, Choices())
+    found = columns(table, rows_of)
+    assert (found["PGA-0.01"], found["Hazus_LiqProb-0.01"]) == ((1.0,), (0.5,))
+    assert table.column("Hazus_LiqProb-0.01").unit == "probability"
 
 
 def test_statistics_alone(maps, rows_of):

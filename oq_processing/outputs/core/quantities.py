@@ -41,12 +41,24 @@ ANNUAL_RUN = (
 
 def imt_unit(imt: str) -> str:
     """Return the unit of an intensity measure type; "" if unknown, never a guess."""
-    name = imt.split("(", maxsplit=1)[0].strip()
+    name = short_imt(imt).split("(", maxsplit=1)[0].strip()
     if name.startswith("Sa_avg"):
         return "g"
     if name.startswith("RSD"):
         return "s"
     return _UNITS.get(name, "")
+
+
+def short_imt(imt: str) -> str:
+    """Return what a secondary peril gives, without the model that gives it: ``LiqProb``."""
+    model, _, short = imt.rpartition("_")
+    return short if model and short in SECONDARY else imt
+
+
+def words_of(imt: str) -> str:
+    """Return an IMT as people write it: *LiqProb by Model*."""
+    short = short_imt(imt)
+    return imt if short == imt else f"{short} by {imt[: -len(short) - 1]}"
 
 
 def imt_order(imt: str) -> tuple[int, str, float]:

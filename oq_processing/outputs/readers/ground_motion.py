@@ -12,6 +12,7 @@ from ..core.columns import EVENT, IMT
 from ..core.lazy import Array
 from ..core.notes import Info, Note, Warn
 from ..core.output_type import OutputType
+from ..core.quantities import words_of
 from ..core.source import Source
 from ..core.table import Column, Table, refuse_many
 from ..core.wording import listed, with_unit
@@ -27,7 +28,6 @@ from .ground_motion_fields import (
     read_field,
     sites_of_field,
     value_of,
-    words_of,
 )
 
 TRIES = 20  # events of which the largest that shook a site is looked for

@@ -12,7 +12,7 @@ from ..core.csv_export import csv_files, scan, to_array
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
 from ..core.npz import Npz
-from ..core.quantities import imt_order
+from ..core.quantities import imt_order, short_imt, words_of
 from ..core.source import Source
 from ..core.table import Column, ColumnType, Table
 from ..core.wording import with_unit
@@ -25,9 +25,7 @@ from .ground_motion_fields import (
     minimum_text,
     motion_of,
     read_field,
-    short_imt,
     value_of,
-    words_of,
 )
 
 

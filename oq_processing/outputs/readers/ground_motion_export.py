@@ -15,12 +15,13 @@ from ..core.lazy import np
 from ..core.notes import Warn
 from ..core.output_type import OutputType
 from ..core.palettes import ground_motion_style
+from ..core.quantities import words_of
 from ..core.source import Source
 from ..core.table import Block, Column, ColumnType, Geometry, Table, rows_per_block
 from ..sites.collection import GEOHASH, are_geohashes, site_columns
 from . import general
 from .ground_motion_events import ALL_EVENTS
-from .ground_motion_fields import motion_of, words_of
+from .ground_motion_fields import motion_of
 
 
 def read_member(source: Source, choices: Choices) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
-from ..core.quantities import SECONDARY, imt_unit
+from ..core.quantities import SECONDARY, imt_unit, short_imt
 from ..core.source import Source
 from ..core.table import Column, common_unit
 from ..sites.collection import Sites, sites_of
@@ -134,34 +134,20 @@ def motion_of(
     return Column(
         name=name,
         label=label,
-        unit="0/1"
-        if short == "LiqOccur" and event
-        else _return_unit(source, imt) or imt_unit(short),
+        unit="0/1" if short == "LiqOccur" and event else return_unit(source, imt) or imt_unit(imt),
         quantity="ground motion",
         kind=f"rlz-{event.realization}" if event else "",
         imt=short,
     )
 
 
-def _return_unit(source: Source, imt: str) -> str:
+def return_unit(source: Source, imt: str) -> str:
     """Return the unit that the job gives the model of a secondary peril, "" where it gives none."""
     models = source.oqparam.get("secondary_perils") or ()
     given = dict(zip(models, source.oqparam.get("sec_peril_params") or ()))
     return str(given.get(imt.rpartition("_")[0], {}).get("return_unit", ""))
 
 
-def short_imt(imt: str) -> str:
-    """Return what a secondary peril gives, without the model that gives it: ``LiqProb``."""
-    model, _, short = imt.rpartition("_")
-    return short if model and short in SECONDARY else imt
-
-
 def value_of(columns: Sequence[Column], label: str) -> Column:
     """Return the column of a long table that holds the values of several of ground motion."""
     return Column("value", label=label, unit=common_unit(columns), quantity="ground motion")
-
-
-def words_of(imt: str) -> str:
-    """Return an IMT as people write it: *LiqProb by Model*."""
-    short = short_imt(imt)
-    return imt if short == imt else f"{short} by {imt[: -len(short) - 1]}"

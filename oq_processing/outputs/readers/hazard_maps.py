@@ -14,6 +14,7 @@ from ..core.table import Table, refuse_many
 from ..sites.hazard import Hazard, fetch, read_hazard
 from ..sites.motion import motion_column, motion_table, of_several
 from ..sites.site_table import GEOMETRIES, LongFormat, title_of_all
+from .ground_motion_fields import return_unit
 
 
 def read_hazard_maps(source: Source, choices: Choices) -> Table:
@@ -66,7 +67,8 @@ def _maps(source: Source, choices: Choices, hazard: Hazard) -> Table:
         for imt in imts:
             for poe in poes:
                 name = name_of_kind(f"{imt}-{poe}", kind, kinds)
-                columns.append(motion_column(hazard, name, "hazard map", kind, imt, poe))
+                column = motion_column(hazard, name, "hazard map", kind, imt, poe)
+                columns.append(replace(column, unit=return_unit(source, imt) or column.unit))
                 arrays.append(found[kind, imt][:, hazard.poes.index(poe)])
     rows = LongFormat(
         title_of_all(source),

@@ -10,7 +10,7 @@ from ..core.choices import Choices, nearest_475
 from ..core.kinds import kind_words, realization_notes
 from ..core.lazy import Array
 from ..core.notes import Note, Warn
-from ..core.quantities import imt_unit, return_period
+from ..core.quantities import imt_unit, return_period, words_of
 from ..core.source import Source
 from ..core.table import Column, Table, beyond_curves, common_unit
 from ..core.wording import capital, chance, level_text, with_unit, years
@@ -27,7 +27,7 @@ def motion_column(
     lowest, highest = hazard.ends(imt)
     return Column(
         name=name,
-        label=f"{hazard.label(kind)} {imt}, {chance(poe, hazard.time)}",
+        label=f"{hazard.label(kind)} {words_of(imt)}, {chance(poe, hazard.time)}",
         unit=imt_unit(imt),
         quantity=quantity,
         kind=kind,
