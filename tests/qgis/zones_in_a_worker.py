@@ -30,6 +30,9 @@ ZONES = (
 )
 POINTS = ("POINT(1 5)", "POINT(21 1)")
 
+# a dialog keeps them: a context that ends in a later run takes Python's hold of that run's layer
+KEPT = []
+
 
 def layer_of(kind: str, shapes) -> QgsVectorLayer:
     layer = QgsVectorLayer(f"{kind}?crs=EPSG:4326&field=cost:double", "layer", "memory")
@@ -54,6 +57,7 @@ def run(output: str) -> tuple[bool, str]:
         "FIELDS": "cost",
         "OUTPUT": output,
     }
+    KEPT.append((algorithm, context, feedback))
     task = QgsProcessingAlgRunnerTask(algorithm, parameters, context, feedback)
     loop, ends = QEventLoop(), []
     task.executed.connect(lambda good, _: (ends.append(good), loop.quit()))
