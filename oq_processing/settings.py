@@ -78,7 +78,7 @@ def set_hidden(server: str, calculation: Calculation, hide: bool) -> None:
 
 
 def _shown(server: str, calculation_id: int) -> dict[str, str | None]:
-    """Return the changes by which a calculation is hidden no more."""
+    """Return the changes by which a calculation is no longer hidden."""
     settings = QgsSettings()
     keys = {name: f"{_HIDDEN}{name}/{calculation_id}" for name in _names(server)}
     changes: dict[str, str | None] = {k: None for k in keys.values() if settings.contains(k)}

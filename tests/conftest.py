@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oq_processing.engine import launch
+from oq_processing.engine import launch, watch
 from oq_processing.engine.client import EngineClient
 from oq_processing.engine.job import package as job
 from oq_processing.engine.watch import check_succeeded, follow
@@ -95,7 +95,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.LocalEng
         serial = "[distribution]\noq_distribute = no\n"
         patch.setattr(launch, "_CONFIGURATION", launch._CONFIGURATION + serial)
         engine = launch.start(ENGINE / "bin" / "oq", folder)
-    yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "HEEDS_AFTER", 0.0)  # without workers it heeds an abort at once
+        yield engine
     launch.stop(engine)
 
 

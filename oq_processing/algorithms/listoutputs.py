@@ -67,6 +67,6 @@ class ListOutputs(BaseAlgorithm[int]):
 def _as(output: Output, calculation: Calculation) -> str:
     """Return what Load Output as Layer makes of an output, "" for nothing."""
     if output.type == "avg_gmf" and of_many_events(calculation):
-        return "point (MEMBER=avg_gmf)"  # over different earthquakes it is no ground motion
+        return "point (MEMBER=avg_gmf)"  # over different earthquakes it is not a ground motion
     known = output.type in catalogue.special_types() or {"csv", "zip"} & set(output.formats)
     return catalogue.output_type(output.type).becomes if known else ""

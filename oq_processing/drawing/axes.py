@@ -60,7 +60,10 @@ def named_values(plot: Plot, axes: Axes) -> None:
     look = {"color": "#555555", "linewidth": 0.8, "linestyle": (0, (6, 3)), "zorder": 3.5}
     words = {"color": "#333333", "fontsize": 7.5, "zorder": 6}
     used: list[float] = []
+    low, high = sorted(axes.get_ylim())
     for y, name in sorted(plot.levels, reverse=True):
+        if not low <= y <= high:
+            continue
         axes.axhline(y, **look)
         height = axes.transAxes.inverted().transform(axes.transData.transform((1, y)))[1]
         if all(abs(height - other) > 1.3 * APART for other in used):

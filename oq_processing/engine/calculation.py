@@ -70,7 +70,9 @@ class Calculation:
             "calculation_mode": self.mode,
             "owner": self.owner,
             "status": self.status,
-            "start_time": f"{self.start_time:%Y-%m-%dT%H:%M:%S}" if self.start_time else "",
+            "start_time": (
+                self.start_time.replace(tzinfo=None).isoformat() if self.start_time else ""
+            ),
         }
 
     @classmethod

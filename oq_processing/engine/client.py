@@ -153,7 +153,7 @@ class EngineClient:
         before: list[LogRecord] = []
         while records := self.log(calculation_id, seen):
             if records == before:
-                raise NotAnEngine(f"{self.url} answers the same part of the log for ever.")
+                raise NotAnEngine(f"{self.url} sends the same part of the log again and again.")
             yield from records
             before = records
             seen += len(records)

@@ -49,11 +49,15 @@ class Losses:
         """
         changes: dict[int, str] = {}
         wanted = {row for kept in self._kept.values() for row in kept}
-        last = max(wanted, default=-1)
         request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry)
-        request.setLimit(last + 1)
-        for row, feature in enumerate(layer.getFeatures(request)):
-            if row % _LOOK == 0:
+        by_id = name.lower().endswith(".shp")  # whose ids are the numbers of the rows
+        if by_id:
+            request.setFilterFids(list(wanted))
+        else:
+            request.setLimit(max(wanted, default=-1) + 1)
+        for number, feature in enumerate(layer.getFeatures(request)):
+            row = feature.id() if by_id else number
+            if number % _LOOK == 0:
                 progress(1.0)
             if row in wanted:
                 stored = feature.attributes()[first:]
@@ -90,6 +94,8 @@ def _fewer(type_: Any, kept: dict[int, Any]) -> dict[int, Any]:
 
 def _extremes(type_: Any, values: Array) -> Iterator[int]:
     """Yield the positions of the values that a format is most likely to change."""
+    if values.dtype.kind in "US":
+        values = values.astype(object)
     if type_ == REAL:
         values = values.astype(float)
         finite = np.isfinite(values)
@@ -130,7 +136,8 @@ def _bytes(text: str | None) -> int:
 def _change(value: Any, stored: Any) -> str:
     """Return what became of a value, "" if it is the same."""
     empty = is_null(stored) or stored == ""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    missing = isinstance(value, (float, np.floating)) and math.isnan(value)
+    if value is None or value == "" or missing:
         return "" if empty else f"what is empty became {stored}"
     if isinstance(value, str):
         text = "" if empty else str(stored)

@@ -210,6 +210,8 @@ class _Output:
                 raise self.failure(found)
             raise EngineError(f"{found}; the format cannot hold them.")
         stored = [field.name() for field in layer.fields()][first:]
+        if any(field.name() in stored[at + 1 :] for at, field in enumerate(fields)):
+            raise EngineError(f"{text} has other columns; the format cannot hold the table's.")
         return first, [
             f"The column “{asked.name()}” is stored as “{got}”: the format cannot hold its name."
             for asked, got in zip(fields, stored)

@@ -407,7 +407,7 @@ def test_a_list_that_never_ends(fake, monkeypatch):
 def test_a_log_that_never_ends(fake):
     records = [["t", "INFO", "main", "x"]] * client_module.LOG_PAGE
     fake.answers["*"] = lambda request: json_answer(records)
-    with pytest.raises(NotAnEngine, match="answers the same part of the log for ever"):
+    with pytest.raises(NotAnEngine, match="sends the same part of the log again and again"):
         list(EngineClient(fake.url).whole_log(1))
     assert len(fake.requests) == 2
 

@@ -270,7 +270,8 @@ USED = "job.ini sets {0} and {1}: the engine, 3.20 to 3.26, uses {0} and ignores
             [*GRID, "sites_csv = sites.csv"],
             [
                 USED.format("region_grid_spacing", "sites_csv")
-                + "remove region_grid_spacing (PARAMETERS: region=; region_grid_spacing=)."
+                + "remove region, region_grid_spacing "
+                "(PARAMETERS: region=; region_grid_spacing=)."
             ],
             [],
         ),
@@ -303,9 +304,11 @@ def test_several_sources_of_sites(folder, lines, warnings, notes):
     put(folder, "expo.xml", "<nrml><exposureModel><assets>a.csv</assets></exposureModel></nrml>")
     put(folder, "a.csv", "id,lon,lat\n")
     package = only(make_ini(folder, *lines))
-    assert (list(package.warnings), list(package.notes)) == (warnings, notes)
+    assert (list(package.sites_dropped), list(package.sites_associated)) == (warnings, notes)
     removed = dict.fromkeys(["sites", "region", "region_grid_spacing"], "")
-    assert only(make_ini(folder, *lines), parameters=removed).warnings == ()
+    assert only(make_ini(folder, *lines), parameters=removed).sites_dropped == ()
+    of_hazard = only(make_ini(folder, "hazard_calculation_id = 5", *lines))
+    assert of_hazard.sites_dropped == of_hazard.sites_associated == ()
 
 
 # ---- the .ini itself

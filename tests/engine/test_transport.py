@@ -539,7 +539,9 @@ def test_the_advice_fits_the_reason(fake, certificate, change, host, sentence):
         request, files[0] = certificate / "request.pem", certificate / "expired.pem"
         subject = ("-subj", "/CN=127.0.0.1")
         openssl("req", "-new", "-key", files[1], "-out", request, *subject)
-        about = ("-signkey", files[1], "-days", "-1", "-out", files[0])
+        names = certificate / "names.ext"
+        names.write_text("subjectAltName = IP:127.0.0.1\n")
+        about = ("-signkey", files[1], "-days", "-1", "-extfile", names, "-out", files[0])
         openssl("x509", "-req", "-in", request, *about)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)

@@ -589,8 +589,11 @@ def test_where_others_are_not_listed_it_is_not_known_whether_their_turn_has_pass
             abort(client, 2)
 
 
-def test_one_that_begins_to_execute_is_aborted_when_it_has_started_its_workers(fake, faked, clock):
+def test_one_that_begins_to_execute_is_aborted_when_it_has_started_its_workers(
+    fake, faked, clock, monkeypatch
+):
     """While it starts them the engine ignores the signal, and it takes no second one."""
+    monkeypatch.setattr(watch, "HEEDS_AFTER", 1.5)
     begins = []
 
     def executes(calculation):

@@ -483,7 +483,7 @@ def test_maps_of_curves_are_the_loss_maps_of_the_engine(
     maps = catalogue.read(source_of(number, "loss_maps"), Choices())
     curves = catalogue.read(source_of(number, "loss_curves"), Choices(poe="10%"))
     assert maps.columns == curves.columns
-    assert maps.title == "Structural loss at the 475-year return period [USD]"
+    assert maps.title == "Structural loss at the 475-year return period, mean [USD]"
     wanted = [row[-1] for row in rows_of(maps)]
     assert len(wanted) == 6
     assert max(wanted) > 1e6

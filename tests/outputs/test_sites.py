@@ -64,7 +64,9 @@ def test_ids_that_the_engine_has_made_are_not_those_of_the_user(hazard_source, s
 
 
 def test_coordinates_have_the_digits_of_the_engine(hazard_source, sites):
-    array = sites(np.float32([80.08882, 10.1]), [1.0, 2.0])
+    array = sites([80.08882, 10.1], [1.0, 2.0])
+    types = {"sids": "<u4", "lon": "<f4", "lat": "<f4", "depth": "<f8"}
+    array = array.astype([*types.items()])
     found = read_sites(hazard_source({}, {}, {5: array}), 2)
     assert found.lon.tolist() == [80.08882, 10.1]
     assert point_array(np.float32([80.08882]), np.float32([29.1])).tolist() == [[80.08882, 29.1]]

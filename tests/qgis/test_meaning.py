@@ -307,7 +307,7 @@ def test_a_spectrum_has_no_line_where_its_curves_end(run, soft_soil, tmp_path, f
     assert [round(v, 6) for v in values(data, "value")] == [0.0, 0.1, 0.0]
     [meaning] = [c for c in metadata.read(data)["columns"] if c["name"] == "value"]
     assert (meaning["lowest"], meaning["highest"]) == (0.05, 0.1)
-    assert [text for text in feedback.infos if "of the curves" in text] == [
+    assert [text for text in feedback.warnings if "of the curves" in text] == [
         "PGA: below the lowest level of the curves (0.05 g).",
         "SA(0.21): at least the highest level of the curves (0.1 g).",
         "SA(1.057): below the lowest level of the curves (0.05 g).",

@@ -668,7 +668,7 @@ def test_cancelled_while_packing(run, latin, client, tmp_path, temporary):
     begun = []
     # packing has begun when the archive is there
     trigger = Trigger(
-        lambda: feedback.has("Packing") and begun.append(list(temporary.glob("*/*"))) is None,
+        lambda: feedback.has("Packing") and begun.append(list(temporary.glob("*/files/*"))) is None,
         feedback.cancel,
     )
     message, _ = run.failing(feedback, JOB=str(latin), EXTRA_FILES=[str(large)])

@@ -93,6 +93,11 @@ def submit_package(
         report.info(f"Changed: {name} = {value}" if value else f"Removed: {name}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
+    else:
+        for warning in package.sites_dropped:
+            report.warn(warning)
+        for note in package.sites_associated:
+            report.info(note)
     begin, end = span
     packed = begin + (end - begin) * PACK / UPLOAD
     # a zip that needs no change goes up unchanged
@@ -104,7 +109,11 @@ def submit_package(
         return client.submit(archive, ini, hazard_id, report.span(packed, end))
 
     _submitted(run, known, upload, package.description or NO_DESCRIPTION)
-    _remember(run, Calculation(known.calculation_id, "", "", "created"), package.overrides)
+    if package.overrides:
+        calculation = Calculation(known.calculation_id, "", "", "created")
+        with suppress(EngineError):
+            calculation = client.calculation(known.calculation_id)
+        _remember(run, calculation, package.overrides)
 
 
 def _remember(run: Run[Any], calculation: Calculation, overrides: dict[str, str]) -> None:
@@ -232,8 +241,9 @@ def watch_own(
         status = watch(run.client, run.report, calculation_id, log, begin, end, identity)
     except Cancelled:
         raise Cancelled(_abort(run.client, run.report, calculation_id, log, identity)) from None
-    if identity.last is not None:  # by which it is known again
-        _remember(run, identity.last, settings.overrides_of(run.client.url, identity.last))
+    finally:
+        if identity.last is not None:  # by which it is known again
+            _remember(run, identity.last, settings.overrides_of(run.client.url, identity.last))
     return status
 
 

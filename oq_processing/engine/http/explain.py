@@ -68,7 +68,7 @@ def forget_secrets(error: BaseException | None) -> None:
 
 def without_login(text: str) -> str:
     """Return a text without user names and passwords in the addresses of a proxy."""
-    return "".join(map(_line_without_login, text.splitlines(keepends=True)))
+    return "\n".join(map(_line_without_login, text.split("\n")))
 
 
 def _line_without_login(line: str) -> str:

@@ -36,7 +36,8 @@ class JobPackage:
     ``notes`` are sentences for the log, the latter for information. ``overrides`` are the
     parameters that differ from the user's .ini, "" for those that are removed.
     ``hazard_calculation_id`` is the one the .ini sets, to be posted because the engine overrides
-    the .ini's with what is posted.
+    the .ini's with what is posted. ``sites_dropped`` are warnings and ``sites_associated`` notes on
+    the sites that the .ini names, for a job that is not based on a hazard calculation.
     """
 
     ini: str
@@ -48,6 +49,8 @@ class JobPackage:
     overrides: dict[str, str]
     archive: Path | None = None
     notes: tuple[str, ...] = ()
+    sites_dropped: tuple[str, ...] = ()
+    sites_associated: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -106,8 +106,7 @@ def _package(
     members = sorted(layout.members.values(), key=lambda member: member.name)
     warnings += _followed(members, folder)
     warnings += _left_paths(ini, job)
-    dropped, notes = compare_sites(ini)
-    warnings += dropped
+    dropped, associated = ([], []) if hazard_calculation_id is not None else compare_sites(ini)
     data = ini.data
     untouched = data == original.data
     own = (
@@ -125,7 +124,8 @@ def _package(
         hazard_calculation_id=hazard_calculation_id,
         overrides=overrides,
         archive=_unchanged(files, layout) if untouched and not extras else None,
-        notes=tuple(notes),
+        sites_dropped=tuple(dropped),
+        sites_associated=tuple(associated),
     )
 
 

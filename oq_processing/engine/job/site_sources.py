@@ -7,7 +7,10 @@ those sites, without an error. 3.16.7 prefers ``sites_csv`` to a grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .ini import Ini
+from .paths import listed
 
 CHECKED = "the engine, 3.20 to 3.26,"
 _GRID = "region_grid_spacing"
@@ -20,19 +23,30 @@ _ASSOCIATED = {
 }
 
 
+def _before(key: str, given: Sequence[str], ini: Ini) -> list[str]:
+    """Return the parameters of the .ini that the engine prefers to ``key``."""
+    used = (
+        name
+        for before in given[: given.index(key)]
+        for name in (("region", _GRID) if before == _GRID else (before,))
+    )
+    return [name for name in used if name in ini.values]
+
+
 def compare_sites(ini: Ini) -> tuple[list[str], list[str]]:
     """Return warnings where sites that the .ini gives are dropped, and notes on what is associated.
 
-    A job without ``sites``, a grid or a list of sites is unambiguous, and has neither.
+    A job without ``sites``, a grid or a list of sites is unambiguous, and has neither; one that is
+    based on a hazard calculation has the sites of that, whatever its .ini says.
     """
     given = [key for key in ("sites", _GRID, *_LISTS) if ini.values.get(key, "").strip()]
     if not given:
         return [], []
     used, *dropped = given
-    remedy = "; ".join(f"{key}=" for key in ("region", _GRID) if key in ini.values)
     warnings = [
         f"{ini.name} sets {used} and {key}: {CHECKED} uses {used} and ignores {key}. "
-        f"To use {key}, remove {used} (PARAMETERS: {remedy if used == _GRID else f'{used}='})."
+        f"To use {key}, remove {listed(_before(key, given, ini))} (PARAMETERS: "
+        f"{'; '.join(f'{name}=' for name in _before(key, given, ini))})."
         for key in dropped
     ]
     notes = [

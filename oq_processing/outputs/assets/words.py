@@ -33,8 +33,12 @@ def several_perils(source: Source) -> bool:
     combined (``calculators/event_based_damage.py``).
     """
     inputs = source.oqparam.get("inputs") or {}
-    keys = [key for key, files in inputs.items() if isinstance(files, dict)]
-    return len([key for key in keys if key.endswith("_fragility")]) > 1
+    perils = {
+        key.rpartition("_")[0] if isinstance(files, dict) else "groundshaking"
+        for key, files in inputs.items()
+        if key == "fragility" or key.endswith("_fragility")
+    }
+    return len(perils) > 1
 
 
 def of_what(loss_type: str, peril: str = "") -> str:

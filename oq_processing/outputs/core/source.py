@@ -11,7 +11,7 @@ from typing import Any, Callable, TypeVar
 
 from ...engine.calculation import Calculation, LogRecord, Output
 from ...engine.client import EngineClient
-from ...engine.errors import NotAllowed, NotFound, ServerFault
+from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ...engine.server import Download
 from .choices import Choices
 from .npz import Npz
@@ -83,7 +83,9 @@ class Source:
     @property
     def collected(self) -> bool:
         """Whether the engine has put the events of all realizations together: rlz-0 is all."""
-        of_risk = self.calculation.mode.endswith(("risk", "damage"))
+        # classical_damage keeps each realization, whatever collect_rlzs says
+        mode = self.calculation.mode
+        of_risk = mode.endswith(("risk", "damage")) and mode != "classical_damage"
         return of_risk and bool(self.oqparam.get("collect_rlzs"))
 
     def branch(self, kind: str) -> str:
@@ -103,7 +105,7 @@ class Source:
     def _realizations(self) -> dict[int, str]:
         try:
             array = self.npz("realizations").array("array")
-        except (NotFound, ServerFault, NotAllowed):
+        except (NotFound, ServerFault, NotAllowed, InvalidOutput):
             return {}
         names, found = array.dtype.names or (), {}
         for row in array if "rlz_id" in names else ():

@@ -325,11 +325,11 @@ def blocks_of(
 
 
 def point_array(lon: Array, lat: Array) -> Array:
-    """Return coordinates of shape (rows, 2) in degrees; of exports in the digits they have."""
-    exact = (a.astype(np.float64) if a.dtype != np.float32 else degrees(a) for a in (lon, lat))
-    return np.column_stack(list(exact))
+    """Return coordinates of shape (rows, 2) in degrees."""
+    return np.column_stack([degrees(lon), degrees(lat)])
 
 
 def degrees(values: Array) -> Array:
-    """Return degrees of sites in the five digits that the engine rounds them to."""
-    return np.round(values.astype(np.float64, casting="same_kind"), 5)
+    """Return degrees in double precision; those of single precision in the engine's five digits."""
+    found = values.astype(np.float64, casting="same_kind")
+    return np.round(found, 5) if values.dtype == np.float32 else found

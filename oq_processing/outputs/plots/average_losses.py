@@ -8,10 +8,12 @@ from dataclasses import replace
 from ...engine.errors import InvalidChoice
 from .. import catalogue
 from ..assets.damage_states import damage_states
+from ..assets.units import loss_unit
 from ..core.choices import Choices
 from ..core.csv_export import csv_files
-from ..core.kinds import kind_words
+from ..core.kinds import kind_words, summable
 from ..core.notes import Info, Note
+from ..core.quantities import holds_time
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
 from ..core.wording import listed, loss_words
@@ -46,7 +48,7 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
         raise InvalidChoice(
             f"A figure shows one statistic or realization; choose one by KIND: {listed(kinds)}."
         )
-    values, loss_type, notes = _of_one_type(read, choices)
+    values, loss_type, notes = _of_one_type(source, read, choices)
     read = read.where("loss_type", [loss_type])
     tags = [c for c in table.columns if c.type == ColumnType.TEXT and c.name not in _KEYS]
     names = [", ".join(str(cells[c.name]) for c in tags) or TOTAL for cells in read.cells()]
@@ -55,14 +57,17 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     unit = loss_axis(source, [loss_type]).unit or values.unit
     total = sum(losses)
     columns = [*(tags or [Column("tag", ColumnType.TEXT, "Tag")]), replace(values, unit=unit)]
-    columns += [Column("share", label="Share of the sum", unit="%")]
-    rows = sorted(
+    shares = summable(kinds[0])
+    columns += [Column("share", label="Share of the sum", unit="%")] if shares else []
+    rows = [
         (
-            (*([cells[c.name] for c in tags] or [TOTAL]), loss, 100 * loss / total if total else 0)
-            for cells, loss in zip(read.cells(), losses)
-        ),
-        key=lambda row: -row[-2],
-    )
+            *([cells[c.name] for c in tags] or [TOTAL]),
+            loss,
+            # quantiles must not be summed
+            *([100 * loss / total if total else 0] if shares else []),
+        )
+        for cells, loss in sorted(zip(read.cells(), losses), key=lambda pair: -pair[1])
+    ]
     words = [c.label or c.name for c in tags]
     by = " and ".join(word if word.isupper() else word.lower() for word in words)
     plain = kinds[0] == "mean" or (kinds == ["rlz-0"] and len(whole.distinct("rlz_id")) < 2)
@@ -88,7 +93,7 @@ def average_losses(source: Source, choices: Choices, _: Place) -> Plot:
     )
 
 
-def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[Note]]:
+def _of_one_type(source: Source, read: Rows, choices: Choices) -> tuple[Column, str, list[Note]]:
     """Return the column of losses, their type, and what the log says of the others."""
     columns = [c for c in read.table.columns if c.quantity in _VALUES]
     if not columns:
@@ -99,7 +104,8 @@ def _of_one_type(read: Rows, choices: Choices) -> tuple[Column, str, list[Note]]
     if len(chosen) > 1:
         raise InvalidChoice(f"A figure shows one loss type; choose one of: {listed(chosen)}.")
     # of sources the last is per year, where there is one
-    usual = columns[-1 if columns[0].quantity == "source loss" else 0]
+    timed = holds_time(loss_unit(source, chosen[0]))  # it has no value per year
+    usual = columns[-1 if columns[0].quantity == "source loss" and not timed else 0]
     return wide.get(chosen[0], usual), chosen[0], notes
 
 
@@ -116,9 +122,8 @@ def _shown(
     if len(ranked) <= MOST:
         return [*ranked], []
     shown, others = [*ranked[: MOST - 1]], ranked[MOST - 1 :]
-    if kind == "mean" or kind.startswith("rlz-"):
+    if summable(kind):
         return [*shown, (f"{len(others)} others, sum", sum(loss for _, loss in others))], []
-    # quantiles must not be summed
     return shown, [Info(f"Not drawn: {len(others)} with smaller losses; DATA has all.")]
 
 

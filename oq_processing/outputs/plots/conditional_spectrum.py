@@ -34,7 +34,7 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
     nearest to 475 years.
     """
     every = read_whole(catalogue.read(source, replace(choices, poe="")))
-    read, site = at_site(every, place)
+    read, site = at_site(source, every, place)
     time = source.investigation_time
     there = sorted({float(poe) for poe in read.distinct("poe")})
     poes = match_poes(choices.poe, there, time)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
+from ...engine.errors import InvalidOutput, NotAllowed, NotFound, ServerFault
 from ..core.lazy import np
-from ..sites.collection import Sites
+from ..core.source import Source
+from ..sites.collection import Sites, read_own_sites
 from .plot import Place, Site, find_site
 from .rows import Rows
 
 
-def at_site(read: Rows, place: Place) -> tuple[Rows, Site]:
+def at_site(source: Source, read: Rows, place: Place) -> tuple[Rows, Site]:
     """Return the rows of the chosen site, and which it is.
 
     Its number is that of the file where a column has it, else the order of the sites. Raises
@@ -23,7 +28,18 @@ def at_site(read: Rows, place: Place) -> tuple[Rows, Site]:
         lon=np.array([float(site["lon"]) for site in known]),
         lat=np.array([float(site["lat"]) for site in known]),
     )
-    found = find_site(sites, place, None)
+    found = find_site(_with_custom_ids(source, sites), place, None)
     for name, value in zip(keys, every[found.row]):
         read = read.where(name, [value])
     return read, found
+
+
+def _with_custom_ids(source: Source, sites: Sites) -> Sites:
+    """Return the sites with the user's ids, where the calculation has some."""
+    with suppress(NotFound, ServerFault, NotAllowed, InvalidOutput):
+        own = read_own_sites(source)
+        if own.custom_id is not None:
+            ids = dict(zip(own.site_id.tolist(), own.custom_id.tolist()))
+            custom = [ids.get(number, "") for number in sites.site_id.tolist()]
+            return replace(sites, custom_id=np.array(custom))
+    return sites

@@ -38,7 +38,9 @@ def hazard_by_source(source: Source, choices: Choices, place: Place) -> Plot:
     Those come first that contribute most where all are exceeded about once in the return period
     nearest to 475 years that the calculation has. No IMT is PGA, else the first.
     """
-    read, site = at_site(read_whole(catalogue.read(source, replace(choices, imt=""))), place)
+    read, site = at_site(
+        source, read_whole(catalogue.read(source, replace(choices, imt=""))), place
+    )
     imt, notes = _one_imt(read, choices)
     rates: dict[str, dict[float, float]] = {}
     for cells in read.where("imt", [imt]).cells():
@@ -83,7 +85,9 @@ def shares_by_source(source: Source, choices: Choices, place: Place) -> Plot:
 
     Rates are summed over magnitudes, distances and ε. No IMT is PGA, else the first.
     """
-    read, site = at_site(read_whole(catalogue.read(source, replace(choices, imt=""))), place)
+    read, site = at_site(
+        source, read_whole(catalogue.read(source, replace(choices, imt=""))), place
+    )
     imt, notes = _one_imt(read, choices)
     rates: dict[str, float] = {}
     for cells in read.where("imt", [imt]).cells():

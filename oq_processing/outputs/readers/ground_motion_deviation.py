@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...engine.errors import InvalidOutput
-from ..core.csv_export import CsvFile, csv_files, scan
+from ..core.csv_export import CsvFile, csv_files, peek
 from ..core.lazy import Array, np
 from ..core.notes import Info, Note, Warn
 from ..core.source import Source
@@ -68,7 +68,7 @@ def _deviations(source: Source, means: dict[str, Array], sites: Sites) -> Deviat
     file = files.get(ALL_EVENTS)
     if file is None:
         return Deviations({})
-    scan(file)
+    peek(file)
     ids = _ids(file, sites)
     imts = [imt for imt in means if f"gmv_{imt}" in file.header]
     if ids is None or not imts:

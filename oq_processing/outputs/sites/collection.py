@@ -11,7 +11,8 @@ from ..core.lazy import Array, np
 from ..core.source import Source
 from ..core.table import Column, degrees
 
-_CODE32 = "0123456789bcdefghjkmnpqrstuvwxyz"
+# digits, and the letters but a, i, l and o
+_CODE32 = "0123456789" + "bcdefgh" + "jk" + "mn" + "pqrstuvwxyz"
 
 
 @dataclass(frozen=True)

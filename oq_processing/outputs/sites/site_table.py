@@ -122,10 +122,10 @@ def _where(sites: Sites, wanted: str) -> _Where:
         return _Where(Geometry.NONE)
     if wanted in (CELL, Geometry.POLYGON):
         rings = cell_polygons(sites.lon, sites.lat)
-        # the narrowest: along a row, cells are the wider in degrees the nearer the pole; the
-        # highest: those at a pole are cut
+        # the narrowest: along a row, cells are the wider in degrees the nearer the pole
         widths, heights = (rings[:, 2] - rings[:, 0]).T
-        size = (float(widths.min()), float(heights.max()))
+        whole = heights > 0.999 * heights.max()  # those at a pole are cut
+        size = (float(widths.min()), float(heights[whole].min()))
         return _Where(Geometry.POLYGON, rings=rings, cell_size=size)
     return _Where(Geometry.POINT, point_array(sites.lon, sites.lat))
 
