@@ -51,7 +51,9 @@ class Assets:
 
     def xy(self, start: int = 0, stop: int | None = None) -> Array:
         """Return coordinates of shape (rows, 2) in degrees."""
-        return point_array(self.array["lon"][start:stop], self.array["lat"][start:stop])
+        return point_array(
+            degrees(self.array["lon"][start:stop]), degrees(self.array["lat"][start:stop])
+        )
 
 
 def read_assets(source: Source, what: str = "assets") -> Assets:

@@ -326,10 +326,10 @@ def blocks_of(
 
 def point_array(lon: Array, lat: Array) -> Array:
     """Return coordinates of shape (rows, 2) in degrees."""
-    return np.column_stack([degrees(lon), degrees(lat)])
+    return np.column_stack([lon, lat]).astype(np.float64)
 
 
 def degrees(values: Array) -> Array:
-    """Return degrees in double precision; those of single precision in the engine's five digits."""
+    """Return degrees of sites and assets: in single precision, in the engine's five digits."""
     found = values.astype(np.float64, casting="same_kind")
     return np.round(found, 5) if values.dtype == np.float32 else found
