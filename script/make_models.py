@@ -253,6 +253,7 @@ def hazard_raster() -> Builder:
         INPUT=result("load", "OUTPUT"),
         FIELD=result("load", "STYLED_FIELD"),
         UNITS=1,  # of the coordinate system
+        EXTENT=result("load", "OUTPUT"),  # without, half a cell is added on each side
         WIDTH=result("load", "CELL_WIDTH"),
         HEIGHT=result("load", "CELL_HEIGHT"),
         NODATA=NO_DATA,

@@ -18,6 +18,8 @@ import numpy as np
 from oq_processing.engine import local
 from oq_processing.engine.client import EngineClient
 from oq_processing.outputs.catalogue import find_output
+from oq_processing.outputs.core.table import small_table
+from oq_processing.outputs.plots.plot import LINES, Axis, Plot
 
 ROOT = Path(__file__).parent.parent
 
@@ -178,3 +180,15 @@ def processes_of(folder: Path) -> list[int]:
             if state != "Z" and any(item.startswith(mark) for item in environment):
                 found.append(int(process.name))
     return found
+
+
+def plot_of(form=LINES, **about) -> Plot:
+    """Return a plot of that form, with words for what is not given."""
+    defaults = {
+        "title": "Title",
+        "subtitle": "Calculation 5: a job",
+        "x": Axis("Length", "m"),
+        "y": Axis("Width", "m"),
+        "table": small_table("", (), ()),
+    }
+    return Plot(form=form, **{**defaults, **about})

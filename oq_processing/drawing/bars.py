@@ -14,7 +14,7 @@ SHARES = "RdPu"  # colour map of contributions, as on maps of them
 BAR = "#a6569b"
 NUMBERED_BARS = 12
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
-"""Of bars side by side or stacked, which are told apart without colours, too."""
+"""Of bars side by side or stacked, which differ without colours, too."""
 
 
 def draw_bars(plot: Plot, axes: Axes) -> None:

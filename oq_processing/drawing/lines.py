@@ -104,7 +104,7 @@ def _looks(series: Sequence[Series]) -> list[tuple[Series, Look]]:
         single = single[:1]  # one realization, maybe of several groups
     statistics = any(not s.kind.startswith("rlz-") for s in series)
     named = len(single) <= NAMED_REALIZATIONS and len(groups) == 1
-    # told apart without colours: by their styles, or by markers where a style is a statistic
+    # different without colours: by their styles, or by markers where a style is a statistic
     styled = len({s.kind for s in series}) == 1
     quantiles = list(dict.fromkeys(s.kind for s in series if s.kind.startswith("quantile-")))
     cycle = itertools.cycle(itertools.product(STYLES, COLORS))

@@ -307,8 +307,6 @@ def test_several_sources_of_sites(folder, lines, warnings, notes):
     assert (list(package.sites_dropped), list(package.sites_associated)) == (warnings, notes)
     removed = dict.fromkeys(["sites", "region", "region_grid_spacing"], "")
     assert only(make_ini(folder, *lines), parameters=removed).sites_dropped == ()
-    of_hazard = only(make_ini(folder, "hazard_calculation_id = 5", *lines))
-    assert of_hazard.sites_dropped == of_hazard.sites_associated == ()
 
 
 # ---- the .ini itself

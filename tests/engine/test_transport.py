@@ -24,6 +24,7 @@ from oq_processing.engine.errors import Cancelled, EngineError, ServerFault, Unr
 from oq_processing.engine.http import exchange as exchange_module
 from oq_processing.engine.http.exchange import Answer as Answered
 from oq_processing.engine.http.exchange import Request
+from oq_processing.engine.http.explain import without_login
 from oq_processing.engine.http.multipart import Upload
 from oq_processing.engine.http.transport import Network, Transport
 from oq_processing.engine.wait import Wait
@@ -789,3 +790,9 @@ def test_no_connection_is_kept(fake):
     wait_until(lambda: fake.open_connections == 0, 5)
     wait_until(lambda: not ours(), 5)
     assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("separator", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_no_separator_in_a_password_lets_it_through(separator):
+    text = f"Failed to parse: http://carol:pa{separator}ss@proxy:3128"
+    assert without_login(text) == "Failed to parse: http://…@proxy:3128"

@@ -424,6 +424,12 @@ def test_a_realization_that_is_all_of_them_is_called_so(risk_source):
     assert (5, "realizations") not in source.client.asked
 
 
+def test_classical_damage_keeps_each_realization(risk_source):
+    """The engine sets collect_rlzs where it samples, and does not collect."""
+    about = {"collect_rlzs": True, "calculation_mode": "classical_damage"}
+    assert not risk_source("damages-rlzs", {"a_5.csv": "x"}, about).collected
+
+
 NETWORK = {"infrastructure_connectivity_analysis": True}
 PERILS = {
     "inputs": {
@@ -450,6 +456,9 @@ def test_what_has_no_peril_in_its_name_is_of_ground_shaking_alone(damage):
         "Expected fatalities (structural, ground shaking) given the event",
     ]
     assert [c.peril for c in table.columns[-3:-1]] == ["ground shaking", "landslide"]
+    inputs = {"structural_fragility": "a.xml", "landslide_fragility": {"structural": "b.xml"}}
+    table = damage(columns, limit_states=["complete"], inputs=inputs)
+    assert table.columns[-3].peril == "ground shaking"
     table = damage("modal-ds-structural,modal-ds-landslide~structural", "slight,slight", **PERILS)
     assert table.columns[-2].label == "Most probable damage state (structural, ground shaking)"
 

@@ -136,6 +136,20 @@ def test_shares_by_source(made):
     assert rows == [("a", 0.003, pytest.approx(75)), ("b", 0.001, pytest.approx(25))]
 
 
+def test_a_source_figure_takes_the_users_site_ids(made):
+    text = lines(
+        """#,,,,,"lon=10.0, lat=45.0, vs30=760.0, iml_disagg={'PGA': 0.25}\"""",
+        "source_id,mag,dist,eps,imt,afoe",
+        "a,5.5,5,0.5,PGA,0.001",
+    )
+    array = np.zeros(1, [("sids", "<u4"), ("lon", "<f8"), ("lat", "<f8"), ("custom_site_id", "S8")])
+    array["lon"], array["lat"], array["custom_site_id"] = 10.0, 45.0, b"00123"
+    files = {"mean_disagg_by_src_5.csv": text}
+    extracts = {(5, "sitecol"): {"array": array}}
+    plot = made("mean_disagg_by_src", files, Place(site_id="00123"), extracts=extracts)
+    assert plot.title == "Hazard by source: PGA 0.25 g, site 00123 (10, 45)"
+
+
 # --- conditional spectrum
 
 SPECTRA = {
@@ -194,6 +208,15 @@ def test_a_conditional_spectrum_with_the_uniform_one(made):
     ]
     assert rows[0]["high"] == pytest.approx(0.25 * math.e)
     assert (rows[0]["site_id"], rows[0]["lon"], rows[0]["poe"]) == (1, 1.0, 0.1)
+
+
+def test_the_uniform_spectrum_is_not_drawn_through_limits(made):
+    about = {**CONDITIONED, "hazard_imtls": {"PGA": [0.01, 0.3], "SA(0.2)": [0.01, 5]}}
+    plot = made("cs-stats", SPECTRA, Place(site_id="1"), "classical", uniform(1), about, poe="475y")
+    assert plot.series[1].ends == (1, 0)
+    assert any(note.startswith("PGA: at least the highest level") for note in plot.notes)
+    # the numbers are the engine's
+    assert rows_of_table(plot.table)[2]["value"] == pytest.approx(0.3)
 
 
 def test_a_conditional_spectrum_alone(recorded):
@@ -305,6 +328,7 @@ def test_small_losses_are_one_bar_where_they_may_be_summed(made, kind, last):
     summed = sum(range(7)) if kind == "mean" else 7
     assert (plot.x.categories[-1], plot.series[0].y[-1]) == (last, summed)
     assert len(plot.series[0].y) == (25 if kind == "mean" else 24)
+    assert [c.name for c in plot.table.columns][-1] == ("share" if kind == "mean" else "loss")
     assert len(rows_of_table(plot.table)) == 31
 
 

@@ -9,6 +9,7 @@ import re
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -77,6 +78,30 @@ def starts(fake, **changed) -> None:
         return json_answer({"job_id": 1})
 
     fake.answers[POST] = started
+
+
+@pytest.mark.parametrize("hazard_id", [None, 5])
+def test_dropped_sites_are_warned_of_where_the_job_has_its_own(fake, tmp_path, hazard_id):
+    """A job on a hazard calculation has the sites of that."""
+    ini = tmp_path / "job.ini"
+    grid = "region = 0 0, 1 0, 1 1\nregion_grid_spacing = 10\n"
+    ini.write_text(f"[general]\ncalculation_mode = classical_risk\nsites = 1 2\n{grid}")
+    fake.calculations[5] = FakeCalculation(5, "complete")
+    starts(fake, status="executing")
+    given = {} if hazard_id is None else {"HAZARD_CALCULATION_ID": hazard_id}
+    feedback = Recorder()
+    call(RUN, feedback, SERVER=fake.url, JOB=str(ini), WAIT=False, **given)
+    said = [text for text in feedback.warnings if "ignores region_grid_spacing" in text]
+    assert len(said) == (hazard_id is None)
+
+
+def test_what_was_changed_belongs_to_the_calculation_also_where_nobody_waits(fake, job):
+    starts(fake, status="executing", owner="alice", description="A test")
+    given = {"JOB": job, "PARAMETERS": "truncation_level=3", "WAIT": False}
+    call(RUN, Recorder(), SERVER=fake.url, **given)
+    one = EngineClient(fake.url).calculation(1)
+    assert settings.overrides_of(fake.url, one) == {"truncation_level": "3"}
+    assert settings.overrides_of(fake.url, replace(one, owner="bob")) == {}
 
 
 def completes(calculation, looks: int = 3) -> None:

@@ -280,6 +280,19 @@ def test_hazard_raster(run, area, area_source, exported, tmp_path, context):
     lon, lat, value = (header.index(n) for n in ("lon", "lat", "SA(0.2)-0.02"))
     points = area(IMT="SA(0.2)", POE="2%")["OUTPUT"]
     assert points.featureCount() == len(rows) == 624
+    # the sites are the middles of the pixels
+    assert raster.width() * raster.height() == 624
+    middle = raster.extent().buffered(-raster.rasterUnitsPerPixelX() / 2)
+    for of_pixels, of_sites in zip(
+        (middle.xMinimum(), middle.xMaximum(), middle.yMinimum(), middle.yMaximum()),
+        (
+            points.extent().xMinimum(),
+            points.extent().xMaximum(),
+            points.extent().yMinimum(),
+            points.extent().yMaximum(),
+        ),
+    ):
+        assert of_pixels == pytest.approx(of_sites, abs=0.02 * raster.rasterUnitsPerPixelX())
     provider = raster.dataProvider()
     for feature in points.getFeatures():
         got, good = provider.sample(feature.geometry().asPoint(), 1)

@@ -6,6 +6,7 @@ import sys
 from html import unescape
 
 import pytest
+from helpers import plot_of
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
@@ -23,8 +24,7 @@ from qgis.PyQt.QtGui import QColor, QImage
 from oq_processing.drawing import figure
 from oq_processing.engine.errors import EngineError
 from oq_processing.layers import metadata
-from oq_processing.outputs.core.table import small_table
-from oq_processing.outputs.plots.plot import BARS, GRID, LINES, STACKS, Axis, Plot, Series
+from oq_processing.outputs.plots.plot import BARS, GRID, STACKS, Axis, Plot, Series
 
 PLOT = "openquake:plotoutput"
 
@@ -284,17 +284,6 @@ def test_a_model_may_leave_the_point_empty(
 # --- drawing
 
 
-def of(form=LINES, **about) -> Plot:
-    defaults = {
-        "title": "Title",
-        "subtitle": "Calculation 5: a job",
-        "x": Axis("Length", "m"),
-        "y": Axis("Width", "m"),
-        "table": small_table("", (), ()),
-    }
-    return Plot(form=form, **{**defaults, **about})
-
-
 def drawn(tmp_path, plot: Plot) -> str:
     figure.draw(plot, tmp_path / "x.svg", "svg")
     return (tmp_path / "x.svg").read_text("utf-8")
@@ -314,21 +303,21 @@ def points(svg: str) -> int:
 
 def test_zeros_are_dropped_on_logarithmic_axes_only(tmp_path):
     series = (Series((0.0, 1.0, 2.0, 3.0), (1.0, 0.5, 0.25, 0.0)),)
-    svg = drawn(tmp_path, of(series=series))
+    svg = drawn(tmp_path, plot_of(series=series))
     assert points(svg) == 4
-    svg = drawn(tmp_path, of(series=series, y=Axis("P", log=True)))
+    svg = drawn(tmp_path, plot_of(series=series, y=Axis("P", log=True)))
     assert points(svg) == 3
-    svg = drawn(tmp_path, of(series=series, x=Axis("L", log=True), y=Axis("P", log=True)))
+    svg = drawn(tmp_path, plot_of(series=series, x=Axis("L", log=True), y=Axis("P", log=True)))
     assert points(svg) == 2
 
 
 def test_no_line_goes_through_what_is_only_known_to_be_more_or_less(tmp_path):
     y = (1.0, 0.5, 0.25, 0.5, 1.0)
     ends = (0, 0, -1, 0, 1)
-    plain = drawn(tmp_path, of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y),)))
+    plain = drawn(tmp_path, plot_of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y),)))
     assert points(plain) == 5
     assert not {"at least: the highest level of the curves"} & set(texts(tmp_path / "x.svg"))
-    svg = drawn(tmp_path, of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y, ends=ends),)))
+    svg = drawn(tmp_path, plot_of(series=(Series((0.0, 1.0, 2.0, 3.0, 4.0), y, ends=ends),)))
     # two points that are joined, and one alone
     pattern = r'<path d="([^"]*)" clip-path[^>]*stroke-width: 2\.4'
     [path] = re.findall(pattern, svg.replace("\n", " "))
@@ -339,27 +328,27 @@ def test_no_line_goes_through_what_is_only_known_to_be_more_or_less(tmp_path):
 
 def test_nothing_but_zeros_can_be_drawn(tmp_path):
     series = (Series((1.0, 2.0), (0.0, 0.0)), Series((1.0,), (float("nan"),), "rlz-1"))
-    svg = drawn(tmp_path, of(series=series, x=Axis("L"), y=Axis("P")))
+    svg = drawn(tmp_path, plot_of(series=series, x=Axis("L"), y=Axis("P")))
     assert points(svg) == 2  # at 0; what is not known is not drawn
     assert lines(svg) == ["#000000"]
-    svg = drawn(tmp_path, of(series=series, x=Axis("L", log=True), y=Axis("P", log=True)))
+    svg = drawn(tmp_path, plot_of(series=series, x=Axis("L", log=True), y=Axis("P", log=True)))
     assert lines(svg) == []
     assert {"Title", "L", "P"} <= set(texts(tmp_path / "x.svg"))
-    assert lines(drawn(tmp_path, of())) == []
+    assert lines(drawn(tmp_path, plot_of())) == []
     assert {"Title", "Length [m]", "Width [m]"} <= set(texts(tmp_path / "x.svg"))
 
 
 def test_large_values_are_in_millions(tmp_path):
-    svg = drawn(tmp_path, of(series=(Series((1.0, 2.0), (0.0, 3e9)),), y=Axis("Loss", "EUR")))
+    svg = drawn(tmp_path, plot_of(series=(Series((1.0, 2.0), (0.0, 3e9)),), y=Axis("Loss", "EUR")))
     assert "Loss [billion EUR]" in svg
-    svg = drawn(tmp_path, of(series=(Series((1.0, 2.0), (0.0, 3e6)),), y=Axis("Loss")))
+    svg = drawn(tmp_path, plot_of(series=(Series((1.0, 2.0), (0.0, 3e6)),), y=Axis("Loss")))
     assert "Loss [million]" in svg
-    svg = drawn(tmp_path, of(series=(Series((1.0, 2.0), (0.0, 3e5)),), y=Axis("Loss", "EUR")))
+    svg = drawn(tmp_path, plot_of(series=(Series((1.0, 2.0), (0.0, 3e5)),), y=Axis("Loss", "EUR")))
     assert "Loss [EUR]" in svg
 
 
 def test_texts_are_no_formulas(tmp_path):
-    svg = drawn(tmp_path, of(title="Loss of $x_1$", subtitle="100 % नेपाल <&>"))
+    svg = drawn(tmp_path, plot_of(title="Loss of $x_1$", subtitle="100 % नेपाल <&>"))
     assert "Loss of $x_1$" in svg
     assert "नेपाल &lt;&amp;&gt;" in svg
 
@@ -367,14 +356,14 @@ def test_texts_are_no_formulas(tmp_path):
 def test_bars_in_the_colours_of_the_states(tmp_path):
     states = Axis("Damage state", categories=("slight", "complete"))
     bars = (Series((0.0, 1.0), (3.0, 1234.0), colors=("#ffe14d", "#6a0f4f")),)
-    svg = drawn(tmp_path, of(BARS, x=states, series=bars))
+    svg = drawn(tmp_path, plot_of(BARS, x=states, series=bars))
     for text in ("slight", "complete", "1,234", "Damage state", "Width [m]", "#ffe14d", "#6a0f4f"):
         assert text in svg
 
 
 def test_bars_without_known_values(tmp_path):
     bars = (Series((0.0, 1.0), (float("nan"), 3.14)),)
-    svg = drawn(tmp_path, of(BARS, x_edges=(0.0, 1.0, 2.0), series=bars))
+    svg = drawn(tmp_path, plot_of(BARS, x_edges=(0.0, 1.0, 2.0), series=bars))
     assert svg.count("fill: #a6569b") == 2
     written = texts(tmp_path / "x.svg")
     assert "Length [m]" in written
@@ -384,7 +373,7 @@ def test_bars_without_known_values(tmp_path):
 
 def test_stacked_bars_reach_their_sum(tmp_path):
     stacks = tuple(Series((0.0, 1.0), (30.0, 20.0), group=name) for name in ("A", "B"))
-    svg = drawn(tmp_path, of(STACKS, x_edges=(5.0, 6.0, 7.0), series=stacks, legend="Region"))
+    svg = drawn(tmp_path, plot_of(STACKS, x_edges=(5.0, 6.0, 7.0), series=stacks, legend="Region"))
     assert {"A", "B", "Region"} <= set(texts(tmp_path / "x.svg"))
     # axis labels go to 60 = 30 + 30
     assert "60" in texts(tmp_path / "x.svg")
@@ -394,7 +383,7 @@ def test_stacked_bars_reach_their_sum(tmp_path):
 def test_a_grid_with_the_site(tmp_path):
     svg = drawn(
         tmp_path,
-        of(
+        plot_of(
             GRID,
             x_edges=(0.0, 1.0, 2.0),
             y_edges=(0.0, 1.0),
@@ -408,10 +397,10 @@ def test_a_grid_with_the_site(tmp_path):
 
 
 def test_the_same_picture_each_time(tmp_path):
-    plot = of(series=(Series((1.0, 2.0), (3.0, 4.0)),))
+    plot = plot_of(series=(Series((1.0, 2.0), (3.0, 4.0)),))
     assert drawn(tmp_path, plot) == drawn(tmp_path, plot)
 
 
 def test_a_picture_that_cannot_be_written(tmp_path):
     with pytest.raises(EngineError, match=r"x\.svg cannot be written \(No such file"):
-        figure.draw(of(), tmp_path / "no" / "x.svg", "svg")
+        figure.draw(plot_of(), tmp_path / "no" / "x.svg", "svg")

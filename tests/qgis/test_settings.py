@@ -41,7 +41,7 @@ for i in range(int(first), int(first) + 25):
 
 @pytest.fixture(autouse=True)
 def profile(registry):
-    """The profile's settings without any of ours, before and after."""
+    """The profile's settings without those of the plugin, before and after."""
     QgsSettings().remove("openquake")
     yield QgsSettings()
     QgsSettings().remove("openquake")

@@ -344,6 +344,8 @@ LOSSES = {
     "infinite": np.array([1.5, np.inf, 2.5]),
     "fine": np.array([0.1 + 0.2, 1e-7, 123456.789]),
     "number": np.array([1, -7, 2**40]),
+    "single": np.array([np.nan, 1.5, 2.5], "f4"),
+    "fixed": np.array(["x" * 300, "b", "c"]),
 }
 
 
@@ -354,13 +356,15 @@ LOSSES = {
             "shp",
             "“large” (1e+30 became 1e+23), “small” (1e-17 became 0), "
             "“id” (9007199254740993 became 9007199254740992), "
-            "“text” (a text of 300 characters became one of 254)",
+            "“text” (a text of 300 characters became one of 254), "
+            "“fixed” (a text of 300 characters became one of 254)",
         ),
         (
             "tab",
             "“id” (9007199254740993 became 9007199254740992), "
             "“text” (a text of 300 characters became one of 254), "
-            "“missing” (what is empty became 0.0)",
+            "“missing” (what is empty became 0.0), “single” (what is empty became 0.0), "
+            "“fixed” (a text of 300 characters became one of 254)",
         ),
         ("ods", "“small” (1e-17 became 0)"),
         ("geojson", "“infinite” (inf became empty)"),
@@ -374,6 +378,7 @@ LOSSES = {
 def test_values_that_a_format_changes_are_reported(write, tmp_path, suffix, changes):
     columns = [Column("large"), Column("small"), Column("id", INTEGER), Column("text", TEXT)]
     columns += [Column("missing"), Column("infinite"), Column("fine"), Column("number", INTEGER)]
+    columns += [Column("single"), Column("fixed", TEXT)]
     arrays = list(LOSSES.values())
     xy = np.zeros((3, 2))
     table = Table("t", tuple(columns), 3, lambda: blocks_of(arrays, xy), POINT)

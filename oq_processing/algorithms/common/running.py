@@ -93,7 +93,7 @@ def submit_package(
         report.info(f"Changed: {name} = {value}" if value else f"Removed: {name}")
     if hazard_id is not None:
         check_hazard(client, hazard_id)
-    else:
+    else:  # else the sites are those of the hazard calculation
         for warning in package.sites_dropped:
             report.warn(warning)
         for note in package.sites_associated:
@@ -109,11 +109,10 @@ def submit_package(
         return client.submit(archive, ini, hazard_id, report.span(packed, end))
 
     _submitted(run, known, upload, package.description or NO_DESCRIPTION)
+    _remember(run, Calculation(known.calculation_id, "", "", "created"), package.overrides)
     if package.overrides:
-        calculation = Calculation(known.calculation_id, "", "", "created")
-        with suppress(EngineError):
-            calculation = client.calculation(known.calculation_id)
-        _remember(run, calculation, package.overrides)
+        with suppress(EngineError):  # what it is known by, also where nobody waits for its end
+            _remember(run, client.calculation(known.calculation_id), package.overrides)
 
 
 def _remember(run: Run[Any], calculation: Calculation, overrides: dict[str, str]) -> None:

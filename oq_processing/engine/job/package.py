@@ -106,7 +106,7 @@ def _package(
     members = sorted(layout.members.values(), key=lambda member: member.name)
     warnings += _followed(members, folder)
     warnings += _left_paths(ini, job)
-    dropped, associated = ([], []) if hazard_calculation_id is not None else compare_sites(ini)
+    dropped, associated = compare_sites(ini)
     data = ini.data
     untouched = data == original.data
     own = (

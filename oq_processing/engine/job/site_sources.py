@@ -36,8 +36,8 @@ def _before(key: str, given: Sequence[str], ini: Ini) -> list[str]:
 def compare_sites(ini: Ini) -> tuple[list[str], list[str]]:
     """Return warnings where sites that the .ini gives are dropped, and notes on what is associated.
 
-    A job without ``sites``, a grid or a list of sites is unambiguous, and has neither; one that is
-    based on a hazard calculation has the sites of that, whatever its .ini says.
+    A job without ``sites``, a grid or a list of sites is unambiguous, and has neither. All this is
+    of no account where a job is based on a hazard calculation: its sites are those of that.
     """
     given = [key for key in ("sites", _GRID, *_LISTS) if ini.values.get(key, "").strip()]
     if not given:

@@ -15,9 +15,11 @@ from ..core.quantities import return_period
 from ..core.source import Source
 from ..core.table import Column, ColumnType, small_table
 from ..core.wording import capital, chance, listed, poe_text, years
-from ..readers.spectra import PERIOD, read_site_spectra
+from ..readers.spectra import PERIOD, read_site_spectra, spectral_periods
 from ..sites.collection import site_columns
 from ..sites.hazard import read_hazard
+from ..sites.motion import motion_column
+from .hazard import end_notes, spectrum_within
 from .plot import Axis, Place, Plot, PlotType, Series, Site, subtitle
 from .rows import read_whole
 from .site_rows import at_site
@@ -54,11 +56,13 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
     series = [Series(x, y, group=CONDITIONAL, low=low, high=high)]
     rows: list[tuple[Any, ...]] = [(CONDITIONAL, *row) for row in zip(x, y, std, low, high)]
     try:
-        uniform = _uniform(source, poe, site)
+        uniform, motions = _uniform(source, poe, site)
     except EngineError as error:
         notes.append(Warn(f"Without the uniform hazard spectrum: {error}"))
     else:
-        series.append(uniform)
+        drawn = spectrum_within(uniform, motions)
+        series.append(drawn)
+        notes += end_notes([drawn], motions)
         rows += [(UNIFORM, *row, None, None, None) for row in zip(uniform.x, uniform.y)]
     imt = str(source.oqparam.get("imt_ref") or "")
     marks = _marks(imt)
@@ -90,12 +94,16 @@ def conditional_spectrum(source: Source, choices: Choices, place: Place) -> Plot
     )
 
 
-def _uniform(source: Source, poe: float, site: Site) -> Series:
+def _uniform(source: Source, poe: float, site: Site) -> tuple[Series, list[Column]]:
+    """Return the spectrum as the engine has it, and a column for each of its values."""
     hazard = read_hazard(source)
     kind = "mean" if "mean" in hazard.statistics else f"rlz-{min(hazard.realizations)}"
     [same] = match_poes(repr(poe), hazard.poes, hazard.time)
     x, y = read_site_spectra(source, [kind], [same], site.site_id)[kind, same]
-    return Series(tuple(map(float, x)), tuple(map(float, y)), group=UNIFORM, colors=("black",))
+    found = Series(tuple(map(float, x)), tuple(map(float, y)), group=UNIFORM, colors=("black",))
+    quantity = "uniform hazard spectrum"
+    imts = spectral_periods(source, hazard)
+    return found, [motion_column(hazard, i, quantity, kind, i, same) for i in imts]
 
 
 def _marks(imt: str) -> tuple[tuple[float, str], ...]:

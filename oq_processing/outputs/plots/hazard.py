@@ -118,9 +118,9 @@ def uniform_spectra(source: Source, choices: Choices, place: Place) -> Plot:
         for poe in poes:
             x, y = (tuple(map(float, values)) for values in spectra[kind, poe])
             level = _level(poe, time) if len(poes) > 1 else ""
-            series.append(_spectrum(Series(x, y, kind, level), motions))
+            series.append(spectrum_within(Series(x, y, kind, level), motions))
             rows += [(kind, poe, *cells) for cells in zip(periods, x, y)]
-    notes += _end_notes(series, motions)
+    notes += end_notes(series, motions)
     lowest = hazard.minimum.get
     low = [m for i, m in enumerate(periods) if any(s.y[i] < lowest(m, 0.0) for s in series)]
     notes += limit_notes(hazard, low)
@@ -164,7 +164,7 @@ def _plot(
     )
 
 
-def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
+def spectrum_within(series: Series, motions: Sequence[Column]) -> Series:
     """Return a spectrum with what is beyond its curves at their ends, of which it says so."""
     y, ends = list(series.y), [0] * len(series.y)
     for i, column in enumerate(motions):
@@ -175,7 +175,7 @@ def _spectrum(series: Series, motions: Sequence[Column]) -> Series:
     return replace(series, y=tuple(y), ends=tuple(ends) if any(ends) else ())
 
 
-def _end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[Note]:
+def end_notes(every: Sequence[Series], motions: Sequence[Column]) -> list[Note]:
     """Return what the log says of spectra that reach beyond their curves."""
     found: list[Note] = []
     for i, column in enumerate(motions):

@@ -102,7 +102,7 @@ def column_of(imt: str, count: int) -> Column:
 
 
 def _ids(file: CsvFile, sites: Sites) -> tuple[str, dict[str, int]] | None:
-    """Return the column of the sites, and the position of each; None where they are not told."""
+    """Return the column of the sites, and the position of each; None where the file has neither."""
     custom = "custom_site_id" in file.header
     if custom and sites.custom_id is None:
         return None
