@@ -748,7 +748,8 @@ def test_the_second_ctrl_c_ends_an_abort(fake):
 # --- the real engine
 
 
-def test_following_a_real_calculation_gives_its_whole_log(server, calculations):
+def test_following_a_real_calculation_gives_its_whole_log(server, calculations, monkeypatch):
+    monkeypatch.setattr(watch, "STATUS_EVERY", 0.1)  # it executes for less than a second
     real = EngineClient(server.url)
     number = calculations.submit("hazard/ScenarioCase1")
     updates = list(follow(real, number))

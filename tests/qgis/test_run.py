@@ -286,7 +286,10 @@ def newest_id(client) -> int:
 @pytest.fixture(scope="module")
 def hazard(run, latin):
     """A run with changed parameters, on the main thread, from beginning to end."""
-    with Ticks() as ticks:
+    with pytest.MonkeyPatch.context() as patch, Ticks() as ticks:
+        # often enough to see a calculation of a second on its way
+        patch.setattr(watch, "STATUS_EVERY", 0.1)
+        patch.setattr(watch, "LOG_EVERY", 0.1)
         results, feedback = run(
             JOB=str(latin),
             PARAMETERS="description=Test of Zürich; truncation_level=2\nhazard_maps=true",
@@ -721,7 +724,10 @@ def test_cancelled_when_the_whole_job_is_sent(run, latin, line, client, temporar
     assert newest_id(client) == newest
 
 
-def test_cancelled_while_created_on_the_main_thread(run, latin, client, tmp_path, temporary):
+def test_cancelled_while_created_on_the_main_thread(
+    run, latin, client, tmp_path, temporary, monkeypatch
+):
+    monkeypatch.setattr(watch, "ABORT_AGAIN", 0.1)  # it executes for a second
     log = tmp_path / "log.txt"
     feedback = Recorder()
     trigger = Trigger(lambda: feedback.has(": Queued"), feedback.cancel)
